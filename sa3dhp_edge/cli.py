@@ -1,0 +1,66 @@
+"""The command line: which commands there are, what every one of them shares, and the exit status.
+
+Exit status: 0 done, 1 an error with its hint, 2 wrong usage, 130 interrupted. Results go to stdout, logs to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from sa3dhp_edge import __version__
+from sa3dhp_edge.commands import device, models, training
+from sa3dhp_edge.errors import Sa3dhpError
+
+app = typer.Typer(
+    help="3D human pose from one camera that teaches itself on unlabelled video.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(training.demo)
+app.command("pretrain")(training.pretrain)
+app.command("adapt")(training.adapt)
+app.command("export")(models.export)
+app.command("run")(device.run)
+app.command("eval")(models.evaluate)
+app.command("bench")(device.bench)
+app.command("calibrate")(device.calibrate)
+app.command("doctor")(device.doctor)
+app.add_typer(training.experiment, name="experiment")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings only.")] = False,
+) -> None:
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for package in ("sa3dhp_edge", "export", "runtime", "calib"):
+        logging.getLogger(package).setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def main() -> None:
+    """Run the command line; an error the user can act on is two lines, or a traceback with SA3DHP_DEBUG=1."""
+    try:
+        app(prog_name="sa3dhp-edge")
+    except Sa3dhpError as e:
+        if os.environ.get("SA3DHP_DEBUG") == "1":
+            raise
+        typer.echo(f"error: {e.message}", err=True)
+        if e.hint:
+            typer.echo(f"hint: {e.hint}", err=True)
+        sys.exit(1)

@@ -1,0 +1,60 @@
+"""Commands about a finished model: export, eval."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sa3dhp_edge.commands.words import Box, Json, box_px, show, working
+from sa3dhp_edge.extras import need
+
+Model = Annotated[str, typer.Option(help="A model folder made by export.")]
+
+
+def export(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or a model to export again.")],
+    out: Annotated[Path, typer.Option(metavar="MODEL", help="The model folder to make.")],
+    name: Annotated[str | None, typer.Option(help="Name written into the model; else the folder's.")] = None,
+    crops: Annotated[
+        Path | None, typer.Option(help="Frame set or video whose pictures the export is compared on.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Turn a run into a model folder a device can load.
+
+    The exported networks are compared with the trained ones, in mm.
+
+    \b
+    Example:
+      sa3dhp-edge export runs/hall --out models/hall
+    """
+    need("export", "export")
+    from sa3dhp_edge.jobs.export import export_model
+
+    with working():
+        result = export_model(run=run, out=out, name=name, crops=crops)
+    show(result, as_json)
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[Path, typer.Option(help="Folder of a clip with its truth.")],
+    box: Box = None,
+    as_json: Json = False,
+) -> None:
+    """Compare a model's poses with known ones, in mm.
+
+    Mean joint error as it is and after similarity alignment, and the share of frames with a person found.
+
+    \b
+    Example:
+      sa3dhp-edge eval --model models/hall --data clips/test
+    """
+    place = box_px(box)
+    from sa3dhp_edge.jobs.evaluate import evaluate as job
+
+    with working():
+        result = job(model=model, data=data, box=place)
+    show(result, as_json)

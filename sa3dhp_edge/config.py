@@ -1,0 +1,258 @@
+"""All training settings as frozen records: three presets, overrides by `key=value`, unknown keys refused."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sa3dhp_edge.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """Unpaired 3D motion."""
+
+    procedural_seconds: float = 2400.0
+    """Seconds of generated motion; all there is without `--poses`, an addition with it."""
+    held_out_share: float = 0.1
+    """Share of the sequences kept for held-out errors."""
+
+
+@dataclass(frozen=True)
+class PoseAutoencoderConfig:
+    """Stage 1: E_p, D_p and the pose critic (method, section 5.1)."""
+
+    steps: int = 8000
+    reconstruction_only: float = 0.4
+    """Share of the steps before the critic joins."""
+    batch: int = 256
+    lr: float = 1e-3
+    lr_critic: float = 2e-4
+    weight_reconstruction: float = 100.0
+    weight_cycle: float = 100.0
+    weight_adversarial: float = 5.0
+    tilt_deg: float = 70.0
+    """In-plane augmentation, plus and minus: the 50-degree rule needs tilted poses in the manifold."""
+
+
+@dataclass(frozen=True)
+class MotionAutoencoderConfig:
+    """Stage 2: E_m, D_m over windows of 30 pose latents (method, section 5.2)."""
+
+    arch: Literal["conv", "lstm"] = "conv"
+    steps: int = 4000
+    batch: int = 64
+    lr: float = 1e-3
+
+
+@dataclass(frozen=True)
+class RelationsConfig:
+    """Stage 3: relation transformers (method, sections 5.3 and 6)."""
+
+    rules_z: tuple[str, ...] = ("flip_tilt50", "flip", "tilt30", "tilt-30")
+    """First the paper's T1^z; plain flip and other angles remove its 25-degree fixed point (9.1)."""
+    rules_v: tuple[str, ...] = (
+        "flip_backward_tilt50", "slow_backward", "slow_backward@60", "flip_backward", "backward_tilt-30",
+    )  # fmt: skip
+    """First the paper's T1^v, then its T2^v at both rates."""
+    steps: int = 3000
+    batch: int = 256
+    lr: float = 5e-4
+    study_samples: int = 4000
+    """Held-out samples over which non-localness is averaged."""
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """G: the image-to-latent network."""
+
+    backbone: Literal["edge", "resnet50"] = "edge"
+    width: int = 32
+    """Channels of the edge backbone's first stage."""
+    crop_px: int = 128
+    imagenet_weights: str = ""
+    """A torchvision-style ResNet-50 state dict (.safetensors or .pth) for the `paper` preset."""
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Stage 4: supervised training of G on the labelled source (method, section 5.4)."""
+
+    domain: str = "wide"
+    """Generated source domain, when no folder is given."""
+    clips: int = 5000
+    frames_per_clip: int = 8
+    fps: float = 2.0
+    """Rate within a generated source clip: low, so that frames differ."""
+    held_out_clips: int = 64
+    steps: int = 12000
+    batch: int = 64
+    lr: float = 2e-3
+    weight_uv: float = 1.0
+    weight_depth: float = 1.0
+    weight_camera: float = 0.2
+    weight_latent: float = 0.1
+
+
+@dataclass(frozen=True)
+class AdaptConfig:
+    """Stage 5: adaptation of G on unlabelled clips (method, section 7)."""
+
+    losses: tuple[str, ...] = ("lcr", "hcr", "l1z", "l1v", "l2v")
+    """Any of lcr, hcr, l1z, l1v, l2v, exact, replay: one cycle takes one step of each."""
+    cycles: int = 200
+    clips_per_step: int = 4
+    frames_per_clip: int = 30
+    lr_contrast: float = 1e-4
+    lr_relation: float = 1e-4
+    temperature: float = 0.07
+    trainable: tuple[str, ...] = ("backbone.layer2.*",)
+    """Patterns of the parameter names that move; the paper moves Res-3 = torchvision's layer2."""
+    replay: float = 1.0
+    """Weight of the supervised source loss that goes with every step; 0 switches it off."""
+    replay_batch: int = 32
+    weight_uv: float = 0.5
+    """Weight of 2D and camera equivariance beside each spatial rule."""
+    max_target_frames: int = 6000
+    held_out_share: float = 0.15
+    """Share of the target clips that only the guard looks at."""
+    check_every: int = 20
+    collapse_floor: float = 0.6
+    """Restore when the target's pose spread falls below this share of what it was."""
+    forgetting_ceiling: float = 1.2
+    """Restore when the held-out source error rises above this multiple of what it was."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole run."""
+
+    preset: str = "edge"
+    seed: int = 0
+    threads: int = 0
+    """CPU threads for training; 0 takes all."""
+    motion: MotionConfig = field(default_factory=MotionConfig)
+    pose_autoencoder: PoseAutoencoderConfig = field(default_factory=PoseAutoencoderConfig)
+    motion_autoencoder: MotionAutoencoderConfig = field(default_factory=MotionAutoencoderConfig)
+    relations: RelationsConfig = field(default_factory=RelationsConfig)
+    image: ImageConfig = field(default_factory=ImageConfig)
+    source: SourceConfig = field(default_factory=SourceConfig)
+    adapt: AdaptConfig = field(default_factory=AdaptConfig)
+
+    def __post_init__(self) -> None:
+        known = {"lcr", "hcr", "l1z", "l1v", "l2v", "exact", "replay"}
+        if wrong := sorted(set(self.adapt.losses) - known):
+            raise ConfigError(f"adapt.losses has {', '.join(wrong)}; known are {', '.join(sorted(known))}")
+        if self.image.crop_px % 32:
+            raise ConfigError(f"image.crop_px is {self.image.crop_px}; it must be a multiple of 32")
+        if not 0 <= self.adapt.held_out_share < 1 or not 0 < self.motion.held_out_share < 1:
+            raise ConfigError("held_out_share must lie between 0 and 1")
+
+
+PRESETS: dict[str, Settings] = {
+    "edge": Settings(),
+    "paper": Settings(
+        preset="paper",
+        pose_autoencoder=PoseAutoencoderConfig(steps=40000),
+        motion_autoencoder=MotionAutoencoderConfig(arch="lstm", steps=20000),
+        relations=RelationsConfig(steps=20000),
+        image=ImageConfig(backbone="resnet50", crop_px=224),
+        source=SourceConfig(clips=40000, steps=100000, lr=1e-4),
+        adapt=AdaptConfig(cycles=2000, clips_per_step=8, lr_contrast=2e-5, lr_relation=1e-5),
+    ),
+    "demo": Settings(
+        preset="demo",
+        motion=MotionConfig(procedural_seconds=900),
+        pose_autoencoder=PoseAutoencoderConfig(steps=2000),
+        motion_autoencoder=MotionAutoencoderConfig(steps=700),
+        relations=RelationsConfig(
+            steps=500, rules_z=("flip_tilt50", "flip", "tilt-30"), rules_v=("flip_backward_tilt50", "slow_backward")
+        ),
+        image=ImageConfig(width=24, crop_px=64),
+        source=SourceConfig(domain="studio", clips=1200, held_out_clips=24, steps=1500),
+        adapt=AdaptConfig(cycles=20),
+    ),
+}
+
+
+def preset(name: str) -> Settings:
+    """A preset's settings by name."""
+    if name not in PRESETS:
+        raise ConfigError(f"there is no preset {name!r}", f"presets: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def override(settings: Settings, assignments: Iterable[str]) -> Settings:
+    """Settings with `section.key=value` texts applied, each checked by name and type.
+
+    Tuples take commas: `adapt.losses=l1z,l1v`.
+    """
+    for text in assignments:
+        key, eq, value = text.partition("=")
+        if not eq:
+            raise ConfigError(f"--set {text!r} has no value", "write --set section.key=value")
+        settings = _assign(settings, key.strip().split("."), value.strip(), key.strip())
+    return settings
+
+
+def to_dict(settings: Settings) -> dict[str, Any]:
+    """Plain nested dictionaries, for JSON."""
+    return dataclasses.asdict(settings)
+
+
+def from_dict(values: dict[str, Any]) -> Settings:
+    """The inverse of `to_dict`; unknown keys are refused."""
+    return typing.cast(Settings, _build(Settings, values, ""))
+
+
+def _build(kind: type, values: dict[str, Any], path: str) -> Any:
+    hints = typing.get_type_hints(kind)
+    if unknown := sorted(set(values) - set(hints)):
+        raise ConfigError(f"unknown setting {path}{unknown[0]}", _nearest(unknown[0], hints))
+    made = {}
+    for name, value in values.items():
+        if dataclasses.is_dataclass(hints[name]):
+            made[name] = _build(typing.cast(type, hints[name]), value, f"{path}{name}.")
+        else:
+            made[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**made)
+
+
+def _assign(record: Any, keys: list[str], value: str, whole: str) -> Any:
+    hints = typing.get_type_hints(type(record))
+    if keys[0] not in hints:
+        raise ConfigError(f"unknown setting {whole!r}", _nearest(keys[0], hints))
+    old = getattr(record, keys[0])
+    if dataclasses.is_dataclass(old):
+        if len(keys) == 1:
+            names = ", ".join(f"{whole}.{f.name}" for f in dataclasses.fields(old))
+            raise ConfigError(f"{whole!r} is a section, not a setting", f"its settings: {names}")
+        return dataclasses.replace(record, **{keys[0]: _assign(old, keys[1:], value, whole)})
+    if len(keys) > 1:
+        raise ConfigError(f"unknown setting {whole!r}: {keys[0]} has no parts")
+    return dataclasses.replace(record, **{keys[0]: _parse(hints[keys[0]], value, whole)})
+
+
+def _parse(kind: Any, text: str, whole: str) -> Any:
+    try:
+        if typing.get_origin(kind) is tuple:
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        if typing.get_origin(kind) is Literal:
+            if text not in typing.get_args(kind):
+                raise ValueError(f"one of {', '.join(typing.get_args(kind))}")
+            return text
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError) as e:
+        raise ConfigError(f"{whole}={text!r} is not {getattr(kind, '__name__', '')} {e}".rstrip()) from e
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

@@ -1,0 +1,83 @@
+"""3D and 2D error in the field's terms; NumPy, millimetres.
+
+`mpjpe` and `pa_mpjpe` are the standard ones: no scale is taken from the truth. The paper's authors rescale
+a prediction to the truth's bone lengths before Procrustes; that variant has its own name here.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sa3dhp_edge.errors import ShapeError
+from sa3dhp_edge.skeleton import bone_directions, bone_lengths_mm, pose_from_directions
+
+Array = NDArray[np.floating]
+
+
+def joint_errors(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
+    """(..., J) mm between root-relative (..., J, 3) poses; joint 0 is the root of both."""
+    _same_shape(predicted_mm, true_mm)
+    difference = (predicted_mm - predicted_mm[..., :1, :]) - (true_mm - true_mm[..., :1, :])
+    return np.asarray(np.linalg.norm(difference, axis=-1))
+
+
+def mpjpe(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
+    """Mean per-joint position error of each pose (...,) after the roots are laid together (Protocol 1)."""
+    return np.asarray(joint_errors(predicted_mm, true_mm).mean(-1))
+
+
+def procrustes(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
+    """Each predicted (..., J, 3) pose moved onto its truth by the best similarity, never a mirror.
+
+    Source: Umeyama 1991, eq. 40-43.
+    """
+    _same_shape(predicted_mm, true_mm)
+    p_mean, t_mean = predicted_mm.mean(-2, keepdims=True), true_mm.mean(-2, keepdims=True)
+    p, t = (predicted_mm - p_mean).astype(np.float64), (true_mm - t_mean).astype(np.float64)
+    u, s, vt = np.linalg.svd(np.swapaxes(p, -1, -2) @ t)
+    sign = np.ones_like(s)
+    sign[..., -1] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * sign[..., None, :]) @ vt
+    scale = (s * sign).sum(-1) / np.maximum((p * p).sum((-2, -1)), 1e-9)
+    return np.asarray(scale[..., None, None] * (p @ rotation) + t_mean)
+
+
+def pa_mpjpe(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
+    """MPJPE (...,) after `procrustes` of each pose (Protocol 2)."""
+    return np.asarray(np.linalg.norm(procrustes(predicted_mm, true_mm) - true_mm, axis=-1).mean(-1))
+
+
+def pa_mpjpe_true_bones(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
+    """The paper's figure: predicted directions with the truth's bone lengths, then `pa_mpjpe`."""
+    rescaled = pose_from_directions(
+        bone_directions(np.asarray(predicted_mm, np.float32)), bone_lengths_mm(np.asarray(true_mm, np.float32))
+    )
+    return pa_mpjpe(rescaled, true_mm)
+
+
+def pck(predicted_mm: Array, true_mm: Array, threshold_mm: float = 150.0) -> float:
+    """Share of joints (root left out) nearer than the threshold."""
+    return float((joint_errors(predicted_mm, true_mm)[..., 1:] < threshold_mm).mean())
+
+
+def auc(predicted_mm: Array, true_mm: Array) -> float:
+    """Mean PCK over the thresholds 0, 5 … 150 mm (Mehta et al. 2017, sec. 6)."""
+    errors = joint_errors(predicted_mm, true_mm)[..., 1:]
+    return float(np.mean([(errors < t).mean() for t in range(0, 151, 5)]))
+
+
+def summary(predicted_mm: Array, true_mm: Array) -> dict[str, float]:
+    """Every figure over (N, 17, 3) poses, in mm or as shares."""
+    return {
+        "mpjpe": float(mpjpe(predicted_mm, true_mm).mean()),
+        "pa_mpjpe": float(pa_mpjpe(predicted_mm, true_mm).mean()),
+        "pa_mpjpe_true_bones": float(pa_mpjpe_true_bones(predicted_mm, true_mm).mean()),
+        "pck_150": pck(predicted_mm, true_mm),
+        "auc": auc(predicted_mm, true_mm),
+    }
+
+
+def _same_shape(predicted_mm: Array, true_mm: Array) -> None:
+    if predicted_mm.shape != true_mm.shape or predicted_mm.shape[-1] != 3:
+        raise ShapeError(f"predicted {predicted_mm.shape} and true {true_mm.shape} poses must be the same (..., J, 3)")

@@ -1,0 +1,323 @@
+"""The command line: help, parsing, what is printed where, and the exit status. Jobs are stand-ins."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import sa3dhp_edge
+from calib import intrinsics
+from sa3dhp_edge import extras
+from sa3dhp_edge.cli import app, main
+from sa3dhp_edge.errors import InputError
+from sa3dhp_edge.geometry import Intrinsics
+from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
+
+COMMANDS = (
+    "demo",
+    "pretrain",
+    "adapt",
+    "export",
+    "run",
+    "eval",
+    "bench",
+    "calibrate",
+    "doctor",
+    "experiment adaptation",
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+Call = Callable[..., Outcome]
+Install = Callable[[str, Callable[..., Any]], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run the command line in this process as a shell would."""
+
+    def run(*arguments: str) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["sa3dhp-edge", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        printed = capsys.readouterr()
+        return Outcome(int(end.value.code or 0), printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def install(monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Put a stand-in where a command will import its job; returns what it was called with."""
+
+    def put(where: str, answer: Callable[..., Any]) -> list[dict[str, Any]]:
+        module, name = where.rsplit(".", 1)
+        calls: list[dict[str, Any]] = []
+
+        def job(*args: Any, **kwargs: Any) -> Any:
+            calls.append(kwargs | {"args": args} if args else kwargs)
+            return answer()
+
+        monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{name: job}))
+        return calls
+
+    return put
+
+
+def help_of(command: str) -> str:
+    result = CliRunner().invoke(app, [*command.split(), "--help"], terminal_width=100)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself_with_an_example_that_exists(command: str) -> None:
+    text = help_of(command)
+    examples = re.findall(rf"^ +(sa3dhp-edge {command}.*)$", text, re.MULTILINE)
+    assert examples
+    for example in examples:
+        for word in shlex.split(example):
+            assert not word.startswith("--") or re.search(rf"^  {word}\b", text, re.MULTILINE), f"{word} in {example}"
+
+
+def test_the_list_of_commands_is_complete() -> None:
+    text = help_of("")
+    for command in COMMANDS:
+        line = re.search(rf"^  {command.split()[0]} .*$", text, re.MULTILINE)
+        assert line, command
+        assert not line[0].endswith("..."), "the first sentence is too long for the list"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_result_can_be_read_by_a_program(command: str) -> None:
+    assert "--json" in help_of(command)
+
+
+def test_version(call: Call) -> None:
+    assert call("--version") == Outcome(0, f"{sa3dhp_edge.__version__}\n", "")
+
+
+def test_it_runs_as_a_module_from_anywhere(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "sa3dhp_edge", "--version"]
+    where = os.environ | {"PYTHONPATH": str(Path(sa3dhp_edge.__file__).parent.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=where, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, sa3dhp_edge.__version__, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fly"], "No such command"),
+        (["adapt", "--out", "r"], "--target"),
+        (["adapt", "--target", "t", "--out", "r", "--box", "1,2,3"], "3 numbers, not 4"),
+        (["adapt", "--target", "t", "--out", "r", "--box", "1,2,x,4"], "is not 4 numbers"),
+        (["adapt", "--target", "t", "--out", "r", "--box", "5,2,3,4"], "x0 < x1"),
+        (["experiment", "adaptation", "--out", "o", "--seeds", "0,1.5"], "not whole"),
+        (["calibrate", "p", "--out", "c", "--board", "9"], "1 numbers, not 2"),
+        (["run", "--model", "m"], "only one"),
+        (["run", "--model", "m", "--camera", "0", "--video", "v"], "only one"),
+        (["bench", "--model", "m", "--threads", "two"], "is not numbers"),
+    ],
+)
+def test_wrong_usage_is_status_2_and_says_what(call: Call, arguments: list[str], words: str) -> None:
+    outcome = call(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert words in " ".join(outcome.err.split())
+    assert "Traceback" not in outcome.err
+
+
+def test_an_error_is_two_lines_on_stderr(call: Call, install: Install) -> None:
+    def fail() -> None:
+        raise InputError("hall.mp4 cannot be read", "convert it")
+
+    install("sa3dhp_edge.jobs.demo.demo", fail)
+    assert call("demo") == Outcome(1, "", "error: hall.mp4 cannot be read\nhint: convert it\n")
+
+
+def test_debug_shows_where_an_error_comes_from(install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise InputError("hall.mp4 cannot be read")
+
+    install("sa3dhp_edge.jobs.demo.demo", fail)
+    monkeypatch.setenv("SA3DHP_DEBUG", "1")
+    monkeypatch.setattr(sys, "argv", ["sa3dhp-edge", "demo"])
+    with pytest.raises(InputError):
+        main()
+
+
+def test_json_is_alone_on_stdout_and_strict(call: Call, install: Install) -> None:
+    def answer() -> dict[str, object]:
+        print("a package that prints")  # noqa: T201
+        logging.getLogger("sa3dhp_edge.jobs").info("a log line")
+        return {
+            "before_mm": np.float32(100.5),
+            "after_mm": float("nan"),
+            "run": Path("runs/a"),
+            "seeds": (0, 1),
+            "spread": np.array([1.0, np.inf]),
+            "config": Outcome(0, "o", "e"),
+        }
+
+    calls = install("sa3dhp_edge.jobs.demo.demo", answer)
+    outcome = call("demo", "--out", "d", "--seed", "3", "--json")
+    assert calls == [{"args": (Path("d"), 3)}]
+    assert json.loads(outcome.out, parse_constant=pytest.fail) == {
+        "before_mm": 100.5,
+        "after_mm": None,
+        "run": "runs/a",
+        "seeds": [0, 1],
+        "spread": [1.0, None],
+        "config": {"code": 0, "out": "o", "err": "e"},
+    }
+    assert "a package that prints" in outcome.err
+
+
+def test_a_person_reads_names_and_rounded_numbers(call: Call, install: Install) -> None:
+    rows = [{"name": "l1z", "mm": 91.23456}, {"name": "l1v", "mm": None}]
+    install(
+        "sa3dhp_edge.jobs.demo.demo", lambda: {"report": Path("demo/report.html"), "mm": {"a": 1234.5}, "rows": rows}
+    )
+    assert call("demo").out == (
+        "report: demo/report.html\nmm:\n  a: 1234\nrows:\n  - name l1z, mm 91.23\n  - name l1v, mm -\n"
+    )
+
+
+def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
+    calls = install("sa3dhp_edge.jobs.adapt.adapt", dict)
+    line = (
+        "adapt --target a.mp4 --from m --poses p --preset demo --set seed=2 --set adapt.cycles=3 --out r --resume"
+        " --box 1,2,30.5,40 --detector d.onnx"
+    )
+    assert call(*line.split()).code == 0
+    assert calls == [
+        {
+            "target": Path("a.mp4"),
+            "source": "synth",
+            "poses": Path("p"),
+            "start": "m",
+            "preset": "demo",
+            "overrides": ("seed=2", "adapt.cycles=3"),
+            "out": Path("r"),
+            "resume": True,
+            "box": (1.0, 2.0, 30.5, 40.0),
+            "detector": Path("d.onnx"),
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "job", "wanted"),
+    [
+        (
+            "pretrain --out r",
+            "sa3dhp_edge.jobs.adapt.pretrain",
+            {"source": "synth", "poses": None, "preset": None, "overrides": (), "out": Path("r"), "resume": False},
+        ),
+        (
+            "export runs/a --out m --name hall",
+            "sa3dhp_edge.jobs.export.export_model",
+            {"run": "runs/a", "out": Path("m"), "name": "hall", "crops": None},
+        ),
+        (
+            "eval --model m --data c",
+            "sa3dhp_edge.jobs.evaluate.evaluate",
+            {"model": "m", "data": Path("c"), "box": None},
+        ),
+        (
+            "experiment adaptation --out o --seeds 4",
+            "sa3dhp_edge.jobs.experiment.adaptation",
+            {"out": Path("o"), "seeds": (4,), "preset": None, "overrides": ()},
+        ),
+        (
+            "bench --model m --threads 1,2",
+            "runtime.bench.bench",
+            {"model": Path("m"), "video": None, "frames": 200, "threads": (1, 2)},
+        ),
+    ],
+)
+def test_a_command_is_one_call(call: Call, install: Install, line: str, job: str, wanted: dict[str, Any]) -> None:
+    calls = install(job, dict)
+    assert call(*line.split()).code == 0
+    assert calls == [wanted]
+
+
+def test_run_makes_one_config(call: Call, install: Install) -> None:
+    calls = install("runtime.service.run_stream", dict)
+    line = "run --model m --video v.mp4 --out p.jsonl --overlay o.mp4 --max-frames 9 --overwrite --threads 2"
+    assert call(*line.split()).code == 0
+    (config,) = calls[0]["args"]
+    assert (config.model, config.video, config.out, config.overlay) == tuple(
+        map(Path, ("m", "v.mp4", "p.jsonl", "o.mp4"))
+    )
+    assert (config.max_frames, config.overwrite, config.threads, config.camera) == (9, True, 2, None)
+    assert config.height_mm == TEMPLATE_HEIGHT_MM
+
+
+def test_calibrate_writes_what_it_measured(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def measure(*arguments: object) -> tuple[Intrinsics, float]:
+        asked.extend(arguments)
+        return Intrinsics((700.0, 701.0), (320.0, 240.0)), 0.31
+
+    monkeypatch.setattr(intrinsics, "calibrate", measure)
+    monkeypatch.setattr(intrinsics, "picture_size", lambda _: (640, 480))
+    line = ["calibrate", "pics", "--board", "8x5", "--square-mm", "30", "--out", str(tmp_path / "c.json"), "--json"]
+    outcome = call(*line)
+    assert asked == [Path("pics"), (8, 5), 30.0]
+    assert json.loads(outcome.out)["rms_px"] == 0.31
+    assert json.loads((tmp_path / "c.json").read_text())["image_size"] == [640, 480]
+    again = call(*line)
+    assert (again.code, "exists already" in again.err) == (1, True)
+
+
+@pytest.mark.parametrize("line", ["adapt --target t --out runs/a", "pretrain --out runs/a"])
+def test_interrupted_training_says_how_to_go_on(call: Call, install: Install, line: str) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    install(f"sa3dhp_edge.jobs.adapt.{line.split()[0]}", interrupt)
+    outcome = call(*line.split())
+    assert (outcome.code, outcome.out) == (130, "")
+    assert "--resume continues runs/a" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("line", "extra"),
+    [
+        ("adapt --target t --out r", "adapt"),
+        ("pretrain --out r", "adapt"),
+        ("experiment adaptation --out o", "adapt"),
+        ("export r --out m", "export"),
+        ("demo", "export"),
+    ],
+)
+def test_a_missing_package_is_named_with_its_command(
+    call: Call, monkeypatch: pytest.MonkeyPatch, line: str, extra: str
+) -> None:
+    there = extras.find_spec
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "torch" else there(name))
+    outcome = call(*line.split())
+    assert outcome.code == 1
+    assert re.search(r"error: .* needs torch, which is not installed", outcome.err)
+    assert f"hint: pip install 'sa3dhp-edge[{extra}]'" in outcome.err
