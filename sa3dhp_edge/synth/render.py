@@ -1,0 +1,199 @@
+"""Labelled pictures and videos of synthetic people: the package's two functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sa3dhp_edge.crop import FIELD, CropCamera, square_box
+from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.frameset import FrameSet, picture_px
+from sa3dhp_edge.geometry import Intrinsics, project
+from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.skeleton import J
+from sa3dhp_edge.synth.body import covering_parts
+from sa3dhp_edge.synth.domain import Domain
+from sa3dhp_edge.synth.raster import View
+from sa3dhp_edge.synth.sensor import develop, exposure_gain
+from sa3dhp_edge.synth.shade import SAMPLES_PER_PX
+from sa3dhp_edge.synth.staging import Stage, draw_frame, draw_stage, seen_joints
+
+FRAME_WH = (1280, 960)
+"""Size of the full frame from which the crops of `render_clips` are thought to be cut."""
+
+
+class _Job(NamedTuple):
+    """What all clips of one call share."""
+
+    domain: Domain
+    motion: MotionSet
+    frames: int
+    fps: float
+    crop_px: int
+    seed: int
+
+
+class _Clip(NamedTuple):
+    images: NDArray[np.uint8]
+    joints_mm: NDArray[np.float32]
+    joints_uv: NDArray[np.float32]
+    visible: NDArray[np.bool_]
+    box_xyxy_px: NDArray[np.float32]
+    origin: str
+
+
+@dataclass(frozen=True)
+class RenderedVideo:
+    """A synthetic video of one person and its truth.
+
+    Attributes:
+        stage: what is drawn.
+        joints_mm: (T, 17, 3) float32 mm, camera frame, absolute.
+        joints_px: (T, 17, 2) float32 px.
+        camera: the pinhole camera's intrinsics.
+        fps: frames per second.
+        size_wh: size of the frames in px.
+        seed: of the sensor's noise.
+    """
+
+    stage: Stage
+    joints_mm: NDArray[np.float32]
+    joints_px: NDArray[np.float32]
+    camera: Intrinsics
+    fps: float
+    size_wh: tuple[int, int]
+    seed: int
+
+    def __len__(self) -> int:
+        return len(self.joints_mm)
+
+    def frames(self) -> Iterator[NDArray[np.uint8]]:
+        """(H, W, 3) uint8 BGR pictures, drawn as they are asked for."""
+        width, height = self.size_wh
+        c = self.stage.camera
+        view = View(c.rotation, c.position, self.camera.focal_px[0], *self.camera.center_px)
+        gain = 0.0
+        for t in range(len(self)):
+            light = draw_frame(self.stage, t, view, height, width).light
+            gain = gain or exposure_gain(light)
+            picture = develop(light, self.stage.sensor, gain, max(self.size_wh) / 640, self.seed + t)
+            yield np.ascontiguousarray(picture[..., ::-1])
+
+
+def render_video(
+    domain: Domain, motion: MotionSet, *, seconds: float, fps: float, size_wh: tuple[int, int], seed: int
+) -> RenderedVideo:
+    """A video of one person who stays in view; the same seed gives the same video."""
+    rng = np.random.default_rng(seed)
+    stage = draw_stage(rng, domain, motion, max(round(seconds * fps), 1), fps, size_wh, whole=True)
+    joints = stage.camera.to_camera(stage.joints_mm)
+    intrinsics = stage.camera.intrinsics
+    px = project(joints, intrinsics.matrix()).astype(np.float32)
+    return RenderedVideo(stage, joints, px, intrinsics, fps, size_wh, seed)
+
+
+def render_clips(
+    domain: Domain,
+    motion: MotionSet,
+    *,
+    clips: int,
+    frames_per_clip: int,
+    fps: float,
+    crop_px: int,
+    seed: int,
+    workers: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> FrameSet:
+    """Labelled pictures: a new subject, scene and stretch of motion for every clip.
+
+    Args:
+        domain: what the world may look like.
+        motion: a motion set.
+        clips: how many; each of `frames_per_clip` frames that are 1 / `fps` seconds apart.
+        fps: 30 gives video; 2 gives poses that differ from frame to frame.
+        crop_px: side of the nominal crop; the stored pictures span `FIELD` crops.
+        seed: equal seeds give equal pictures whatever `workers` is.
+        workers: processes; 1 draws in this one.
+        progress: told (clips done, clips) after each clip.
+    """
+    if clips < 1 or frames_per_clip < 1:
+        raise ConfigError(f"rendering needs at least one clip of one frame, got {clips} of {frames_per_clip}")
+    job = _Job(domain, motion, frames_per_clip, fps, crop_px, seed)
+    alone = (_render_clip(job, number) for number in range(clips))
+    done: list[_Clip] = []
+    for clip in alone if workers <= 1 else _in_processes(job, clips, workers):
+        done.append(clip)
+        if progress is not None:
+            progress(len(done), clips)
+    columns = {k: np.concatenate([getattr(c, k) for c in done]) for k in _Clip._fields[:-1]}
+    return FrameSet(
+        crop_px=crop_px,
+        clip=np.repeat(np.arange(clips, dtype=np.int32), frames_per_clip),
+        time_s=np.tile(np.arange(frames_per_clip) / fps, clips),
+        origin=tuple(c.origin for c in done),
+        **columns,
+    )
+
+
+def _in_processes(job: _Job, clips: int, workers: int) -> Iterator[_Clip]:
+    """All clips in order, from fresh processes (a forked one would inherit other threads' locks).
+
+    Clips go out in a few batches, because the motion travels with each of them.
+    """
+    context, batches = get_context("spawn"), np.array_split(np.arange(clips), min(4 * workers, clips))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        for batch in [pool.submit(_render_batch, job, numbers.tolist()) for numbers in batches]:
+            yield from batch.result()
+
+
+def _render_batch(job: _Job, numbers: list[int]) -> list[_Clip]:
+    return [_render_clip(job, number) for number in numbers]
+
+
+def _render_clip(job: _Job, number: int) -> _Clip:
+    domain, motion, frames, fps, crop_px, seed = job
+    rng = np.random.default_rng((seed, number))
+    stage = draw_stage(rng, domain, motion, frames, fps, FRAME_WH, whole=False)
+    side, near = picture_px(crop_px), covering_parts()
+    clip = _Clip(
+        np.empty((frames, side, side, 3), np.uint8),
+        np.empty((frames, J, 3), np.float32),
+        np.empty((frames, J, 2), np.float32),
+        np.empty((frames, J), np.bool_),
+        np.empty((frames, 4), np.float32),
+        f"synthetic {domain.name}, seed {seed}, clip {number}, motion {motion.names[stage.sequence]}",
+    )
+    gain, noise_seed = 0.0, int(rng.integers(2**31))
+    for t in range(frames):
+        joints = stage.camera.to_camera(stage.joints_mm[t])
+        box = square_box(project(joints, stage.camera.intrinsics.matrix()))
+        crop = CropCamera.looking_at(box, stage.camera.intrinsics)
+        inside = crop.pose_to_crop(joints)
+        view = _crop_view(stage, crop, side)
+        drawn = draw_frame(stage, t, view, side, side)
+        gain = gain or exposure_gain(drawn.light)
+        clip.images[t] = develop(drawn.light, stage.sensor, gain, crop_px / 128, noise_seed + t)
+        clip.joints_mm[t] = inside - inside[0]
+        clip.joints_uv[t] = crop.focal_uv * inside[:, :2] / inside[:, 2:]
+        clip.box_xyxy_px[t] = box
+        uvz = np.concatenate([_uv_to_samples(clip.joints_uv[t], side), inside[:, 2:]], 1).astype(np.float32)
+        clip.visible[t] = seen_joints(uvz, near[0], near[1], drawn.samples, drawn.face_part, SAMPLES_PER_PX)
+    return clip
+
+
+def _crop_view(stage: Stage, crop: CropCamera, side: int) -> View:
+    """The crop's virtual camera in the world, with a picture of `side` pixels that spans FIELD crops."""
+    rotation = (crop.rot_camera_to_crop @ stage.camera.rotation).astype(np.float32)
+    return View(rotation, stage.camera.position, crop.focal_uv * side / 2 / FIELD, (side - 1) / 2, (side - 1) / 2)
+
+
+def _uv_to_samples(uv: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    px = (uv / FIELD + 1) * side / 2 - 0.5
+    return np.asarray(px * SAMPLES_PER_PX + (SAMPLES_PER_PX - 1) / 2, np.float32)
