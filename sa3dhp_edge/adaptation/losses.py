@@ -1,0 +1,81 @@
+"""The terms of the paper and of the source, one function each; every one returns a scalar."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, normalize
+
+from sa3dhp_edge.adaptation.image_to_latent import Reading
+from sa3dhp_edge.config import SourceConfig
+
+POSE_UNIT_MM = 100.0
+"""Pose errors enter losses in decimetres, so that they are of order one."""
+
+
+class Labels(NamedTuple):
+    """Source truth of a batch: template pose (b, 17, 3) mm, joints (b, 17, 2) uv, camera (b, 3), latent (b, 32)."""
+
+    pose_mm: Tensor
+    joints_uv: Tensor
+    camera: Tensor
+    z: Tensor
+
+
+class ContrastHead(nn.Module):
+    """FC 512-256-128 on a feature, unit length (method, section 4)."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(features, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 128)
+        )
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return normalize(self.layers(feature), dim=-1)
+
+
+def pose_l1(predicted_mm: Tensor, true_mm: Tensor) -> Tensor:
+    """Mean absolute difference of poses, in decimetres."""
+    return (predicted_mm - true_mm).abs().mean() / POSE_UNIT_MM
+
+
+def source_terms(reading: Reading, pose_mm: Tensor, truth: Labels, cfg: SourceConfig) -> dict[str, Tensor]:
+    """L_sup: pose through the frozen decoder, latent, camera, and 2D and depth where G has them.
+
+    Differs: the paper has the pose term alone (method, sections 5.4 and 9.3).
+    """
+    terms = {
+        "pose": pose_l1(pose_mm, truth.pose_mm),
+        "latent": cfg.weight_latent * (reading.z - truth.z).abs().mean(),
+        "camera": cfg.weight_camera
+        * (
+            (reading.camera[:, :1] / truth.camera[:, :1] - 1).abs().mean()
+            + (reading.camera[:, 1:] - truth.camera[:, 1:]).abs().mean()
+        ),
+    }
+    if reading.joints_uv is not None and reading.depth_uv is not None:
+        depth = truth.pose_mm[..., 2] / 1000 * truth.camera[:, :1]
+        terms["uv"] = cfg.weight_uv * 10 * (reading.joints_uv - truth.joints_uv).abs().mean()
+        terms["depth"] = cfg.weight_depth * 10 * (reading.depth_uv - depth).abs().mean()
+    return terms
+
+
+def info_nce(anchor: Tensor, positive: Tensor, group: Tensor, temperature: float) -> Tensor:
+    """L_LCR, L_HCR: (b, d) unit vectors against each other; a group's other members are no negatives.
+
+    Args:
+        group: (b,) the clip each row comes from.
+    """
+    logits = anchor @ positive.T / temperature
+    same = group[:, None] == group[None, :]
+    same.fill_diagonal_(False)
+    logits = logits.masked_fill(same, float("-inf"))
+    return cross_entropy(logits, torch.arange(len(anchor)))
+
+
+def relation_residual(moved: Tensor, positive: Tensor) -> Tensor:
+    """L_1^z, L_1^v, L_2^v: mean absolute difference of T(latent) and the latent of the transformed sample."""
+    return (moved - positive).abs().mean()

@@ -1,0 +1,135 @@
+"""What is done to a stored picture before G sees it: one plane motion, one change of light; labels follow.
+
+A view is a (2, 3) matrix that carries crop coordinates of the stored picture to those of the network's crop,
+so views compose by multiplication and a rule on pixels is one more factor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
+
+from sa3dhp_edge.adaptation.relations import Rule
+from sa3dhp_edge.crop import FIELD
+from sa3dhp_edge.skeleton import MIRROR
+
+MEAN = (0.5, 0.5, 0.5)
+STD = (0.25, 0.25, 0.25)
+"""Normalisation of every picture; the contract carries it to the device."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """One view a picture.
+
+    Attributes:
+        matrix: (b, 2, 3) float32, stored uv -> crop uv.
+        tilt_flip: (b, 3, 3) float32, the same on poses: a turn about the optical axis, perhaps a mirror.
+    """
+
+    matrix: NDArray[np.float32]
+    tilt_flip: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def then(self, rule: Rule) -> Views:
+        """The same views with a rule's spatial part done afterwards."""
+        linear = rule.linear()
+        return Views(linear[:2, :2] @ self.matrix, linear @ self.tilt_flip)
+
+    def repeat(self, times: int) -> Views:
+        """Each view `times` times in a row, for the frames of a clip."""
+        return Views(self.matrix.repeat(times, 0), self.tilt_flip.repeat(times, 0))
+
+    def without_shift(self) -> Views:
+        """The same turns and sizes about the crop's centre."""
+        matrix = self.matrix.copy()
+        matrix[:, :, 2] = 0
+        return replace(self, matrix=matrix)
+
+    def crops(self, pictures: NDArray[np.uint8], crop_px: int) -> Tensor:
+        """(b, P, P, 3) uint8 stored pictures -> (b, 3, crop_px, crop_px) float in 0..1."""
+        full = np.tile(np.eye(3, dtype=np.float32), (len(self), 1, 1))
+        full[:, :2] = self.matrix
+        inverse = np.linalg.inv(full)[:, :2] / FIELD
+        grid = affine_grid(torch.from_numpy(inverse), [len(self), 3, crop_px, crop_px], align_corners=False)
+        images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
+        return grid_sample(images, grid, padding_mode="border", align_corners=False)
+
+    def joints_uv(self, uv: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(b, 17, 2) of the stored nominal crop to the view's; left and right change places in a mirror."""
+        moved = uv @ self.matrix[:, :, :2].swapaxes(1, 2) + self.matrix[:, None, :, 2]
+        return self._sides(moved)
+
+    def poses(self, pose_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(b, 17, 3) mm in the stored crop's frame to the view's."""
+        return self._sides(pose_mm @ self.tilt_flip.swapaxes(1, 2))
+
+    def _sides(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
+        mirrored = (np.linalg.det(self.tilt_flip) < 0)[:, None, None]
+        return np.where(mirrored, joints[:, list(MIRROR)], joints).astype(np.float32)
+
+
+def plain_views(count: int) -> Views:
+    """The nominal crop itself."""
+    return Views(
+        np.tile(np.eye(2, 3, dtype=np.float32), (count, 1, 1)), np.tile(np.eye(3, dtype=np.float32), (count, 1, 1))
+    )
+
+
+def random_views(rng: np.random.Generator, count: int, *, tilt_deg: float, mirror: bool = True) -> Views:
+    """Jitter as a tracker makes it: turn within +-tilt_deg, size 0.8..1.15, shift, mirror for one in two."""
+    angle = np.radians(rng.uniform(-tilt_deg, tilt_deg, count))
+    sign = np.where(mirror & (rng.random(count) < 0.5), -1.0, 1.0)
+    turn = np.zeros((count, 3, 3))
+    turn[:, 0, 0], turn[:, 0, 1] = sign * np.cos(angle), -sign * np.sin(angle)
+    turn[:, 1, 0], turn[:, 1, 1], turn[:, 2, 2] = np.sin(angle), np.cos(angle), 1
+    size = rng.uniform(0.8, 1.15, count)
+    shift = rng.uniform(-0.1, 0.1, (count, 2))
+    matrix = np.concatenate([turn[:, :2, :2] * size[:, None, None], shift[:, :, None]], -1)
+    return Views(matrix.astype(np.float32), turn.astype(np.float32))
+
+
+def change_light(rng: np.random.Generator, crops: Tensor, strength: float = 1.0) -> Tensor:
+    """Photometric change: gain, contrast, colour, gamma, grey, blur, noise.
+
+    Args:
+        crops: (b, 3, S, S) in 0..1.
+        strength: 0 leaves pictures as they are.
+    """
+    b = len(crops)
+
+    def draw(low: float, high: float, *shape: int) -> Tensor:  # around 1, nearer to it the weaker the change
+        values = 1 + (rng.uniform(low, high, (b, *shape)) - 1) * strength
+        return torch.from_numpy(values.astype(np.float32)).reshape(b, -1, 1, 1)
+
+    gain = draw(0.6, 1.4) * draw(0.85, 1.15, 3)
+    middle = crops.mean((1, 2, 3), keepdim=True)
+    contrast = draw(0.6, 1.5)
+    x = (crops * (gain * contrast)).add_(middle * gain * (1 - contrast)).clamp_(1e-3, 1).pow_(draw(0.7, 1.5))
+    grey, blurred = (torch.from_numpy(np.flatnonzero(rng.random(b) < chance * strength)) for chance in (0.15, 0.2))
+    x[grey] = x[grey].mean(1, keepdim=True)
+    x[blurred] = avg_pool2d(x[blurred], 3, 1, 1, count_include_pad=False)
+    grain = torch.randn(x.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
+    return x.addcmul_(grain, (draw(0, 2) - 1).abs() * 0.04).clamp_(0, 1)
+
+
+def cover(rng: np.random.Generator, crops: Tensor, share: float = 0.3) -> Tensor:
+    """Lay a rectangle of one colour over some pictures, as things and other people do."""
+    out, side = crops.clone(), crops.shape[-1]
+    for i in np.flatnonzero(rng.random(len(crops)) < share):
+        w, h = rng.integers(side // 8, side // 2, 2)
+        x, y = rng.integers(0, side - w), rng.integers(0, side - h)
+        out[i, :, y : y + h, x : x + w] = torch.from_numpy(rng.random((3, 1, 1), dtype=np.float32))
+    return out
+
+
+def normalised(crops: Tensor) -> Tensor:
+    """0..1 to the network's numbers."""
+    return (crops - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
