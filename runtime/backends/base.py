@@ -1,0 +1,33 @@
+"""What every inference engine offers; engines are final classes directly below this one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+class AbstractBackend(ABC):
+    """One loaded network, fed and read by the names of its tensors."""
+
+    @abstractmethod
+    def infer(self, inputs: Arrays) -> Arrays:
+        """Every output by name.
+
+        Args:
+            inputs: float32 arrays by input name; the first axis is the batch.
+
+        Raises:
+            ContractMismatch: an input is missing or has another shape than the network asks for.
+        """
+
+    @abstractmethod
+    def warm_up(self) -> None:
+        """Run once on zeros, so that the first real picture is not the slow one."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the engine's memory back; `infer` must not be called afterwards."""

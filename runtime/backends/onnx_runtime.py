@@ -1,0 +1,105 @@
+"""ONNX Runtime on the processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+
+from runtime.backends.base import AbstractBackend, Arrays
+from sa3dhp_edge.contract import Tensor
+from sa3dhp_edge.errors import ContractMismatch, ModelError
+
+_LOG_ERRORS_ONLY = 3
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
+_LOAD_ERRORS = (
+    ort_errors.Fail,
+    ort_errors.InvalidArgument,
+    ort_errors.InvalidGraph,
+    ort_errors.InvalidProtobuf,
+    ort_errors.NotImplemented,
+    ort_errors.RuntimeException,
+)
+
+
+@final
+class OnnxBackend(AbstractBackend):
+    """A `.onnx` file whose inputs and outputs are the promised ones.
+
+    Args:
+        path: the file.
+        inputs: what the contract says goes in; None takes what the file says.
+        outputs: what the contract says comes out, more are allowed and not computed; None takes all.
+        threads: threads of one operator; 0 leaves the choice to ONNX Runtime.
+
+    Raises:
+        ModelError: no such file, or not an ONNX network.
+        ContractMismatch: names, types or fixed sizes differ from the contract's.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        inputs: tuple[Tensor, ...] | None = None,
+        outputs: tuple[Tensor, ...] | None = None,
+        threads: int = 0,
+    ) -> None:
+        if not path.is_file():
+            raise ModelError(f"{path} is not there", "export the model again")
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _LOG_ERRORS_ONLY
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except _LOAD_ERRORS as e:
+            raise ModelError(f"{path} cannot be loaded as an ONNX network: {e}", "export the model again") from e
+        self.inputs = _described(self._session.get_inputs()) if inputs is None else inputs
+        self.outputs = _described(self._session.get_outputs()) if outputs is None else outputs
+        _check(path, "input", self.inputs, self._session.get_inputs())
+        _check(path, "output", self.outputs, self._session.get_outputs())
+
+    def infer(self, inputs: Arrays) -> Arrays:
+        for tensor in self.inputs:
+            array = inputs.get(tensor.name)
+            if array is None or array.dtype != tensor.dtype or not _fits(tensor.shape, array.shape):
+                found = "nothing" if array is None else f"{array.shape} {array.dtype}"
+                raise ContractMismatch(f"input {tensor.name} must be {tensor.shape} {tensor.dtype}, got {found}")
+        names = [t.name for t in self.outputs]
+        return dict(zip(names, self._session.run(names, inputs), strict=True))
+
+    def warm_up(self) -> None:
+        self.infer({t.name: np.zeros([s if isinstance(s, int) else 1 for s in t.shape], t.dtype) for t in self.inputs})
+
+    def close(self) -> None:
+        del self._session
+
+
+def _described(nodes: list[Any]) -> tuple[Tensor, ...]:
+    sizes = [tuple(s if isinstance(s, int) else str(s) for s in node.shape) for node in nodes]
+    return tuple(
+        Tensor(node.name, size, _DTYPES.get(node.type, node.type)) for node, size in zip(nodes, sizes, strict=True)
+    )
+
+
+def _check(path: Path, role: str, wanted: tuple[Tensor, ...], found: list[Any]) -> None:
+    by_name = {node.name: node for node in found}
+    for tensor in wanted:
+        node = by_name.get(tensor.name)
+        if node is None:
+            raise ContractMismatch(f"{path} has no {role} {tensor.name}; it has {', '.join(sorted(by_name))}")
+        if _DTYPES.get(node.type) != tensor.dtype or not _fits(tensor.shape, tuple(node.shape)):
+            raise ContractMismatch(
+                f"{path}: {role} {tensor.name} is {tuple(node.shape)} {node.type}, "
+                f"the contract says {tensor.shape} {tensor.dtype}"
+            )
+
+
+def _fits(wanted: tuple[int | str, ...], found: tuple[int | str | None, ...]) -> bool:
+    """Equal rank, and equal sizes wherever both are numbers."""
+    return len(wanted) == len(found) and all(
+        w == f for w, f in zip(wanted, found, strict=True) if isinstance(w, int) and isinstance(f, int)
+    )

@@ -1,0 +1,63 @@
+"""What the network says of a crop, as a pose in the camera's frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.lens import Lens
+from runtime.model import ModelOutput
+from sa3dhp_edge.contract import Confidence
+from sa3dhp_edge.crop import CropCamera
+from sa3dhp_edge.records import Box, Pose
+from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
+
+
+def decode(
+    output: ModelOutput,
+    row: int,
+    crop: CropCamera,
+    box: Box,
+    lens: Lens,
+    reference: Confidence,
+    height_mm: float = TEMPLATE_HEIGHT_MM,
+) -> Pose:
+    """One row of a model's output as a `Pose` of track 0.
+
+    Args:
+        output: of N crops.
+        row: which of them.
+        crop: the camera that this crop was cut by, in the undistorted frame.
+        box: the box in the frame that the crop belongs to.
+        lens: the frame's lens; without a calibration (`assumed`) no place in the room is given.
+        reference: what the model's confidence is measured against.
+        height_mm: the person's height; pose and place scale with it.
+    """
+    ratio = height_mm / TEMPLATE_HEIGHT_MM
+    known = not lens.intrinsics.assumed
+    score = None if output.joint_score is None else output.joint_score[row]
+    return Pose(
+        joints_mm=np.asarray(crop.pose_to_camera(output.pose_mm[row]) * ratio, np.float32),
+        root_mm=np.asarray(crop.root_mm(output.camera[row], ratio), np.float32) if known else None,
+        joints_px=np.asarray(lens.points_to_frame(crop.uv_to_px(output.joints_uv[row])), np.float32),
+        box_xyxy_px=box,
+        confidence=confidence(score, float(output.cycle[row]), reference),
+        track=0,
+        z=output.z[row],
+    )
+
+
+def confidence(joint_score: NDArray[np.float32] | None, cycle: float, reference: Confidence) -> float:
+    """0 (not to be used) to 1 (as on the source domain): clip(score / s, 0, 1) * exp(-max(0, cycle / c - 1)).
+
+    `score` is the mean over (17,) joint scores (left out where the network gives none), `cycle` is
+    mean |z - E_p(D_p(z))|; s and c are the medians of the two on held-out source frames. Not finite counts as 0.
+    """
+    beyond = np.maximum(0.0, cycle / max(reference.cycle, 1e-9) - 1.0)  # keeps NaN, as `max` would not
+    prior = float(np.exp(-beyond))
+    if joint_score is None or reference.joint_score is None:
+        seen = 1.0
+    else:
+        seen = float(np.clip(float(joint_score.mean()) / max(reference.joint_score, 1e-9), 0.0, 1.0))
+    value = prior * seen
+    return value if np.isfinite(value) else 0.0

@@ -1,0 +1,106 @@
+"""Frame to pose to outputs: the loop that runs for months."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from threading import Event
+
+from runtime.estimator import Estimator
+from runtime.outputs import AbstractOutput
+from runtime.sources import AbstractSource
+from runtime.tracker import Tracker
+from sa3dhp_edge.records import Frame, Pose
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did.
+
+    Attributes:
+        source: name of the input.
+        frames: processed.
+        poses: frames with a person.
+        tracks: persons taken, counting somebody who came back again.
+        dropped: frames of a live camera that were older than the newest.
+        corrupt: frames that could not be decoded.
+        seconds: wall time.
+        latency_ms: p50 and p95 by stage.
+        stopped: ended by the user, not by the input.
+    """
+
+    source: str
+    frames: int
+    poses: int
+    tracks: int
+    dropped: int
+    corrupt: int
+    seconds: float
+    latency_ms: dict[str, dict[str, float]]
+    stopped: bool
+
+
+def run(
+    source: AbstractSource,
+    tracker: Tracker,
+    estimator: Estimator,
+    outputs: Sequence[AbstractOutput],
+    stop: Event,
+    max_frames: int | None = None,
+) -> RunReport:
+    """Turn frames into poses until the input ends, `stop` is set or `max_frames` are done.
+
+    Every end, `CameraLost` too, leaves source and outputs closed and the recording whole.
+    """
+    start = time.monotonic()
+    frames = poses = 0
+    tracks: set[int] = set()
+    with ExitStack() as opened:
+        opened.enter_context(source)
+        for output in outputs:
+            opened.enter_context(output)
+        for frame, pose, latency_ms in poses_of(source, tracker, estimator, stop):
+            for output in outputs:
+                output.write(frame, pose, latency_ms)
+            frames += 1
+            if pose is not None:
+                poses += 1
+                tracks.add(pose.track)
+            if frames == max_frames:
+                break
+    return RunReport(
+        source=source.name,
+        frames=frames,
+        poses=poses,
+        tracks=len(tracks),
+        dropped=source.dropped,
+        corrupt=source.corrupt,
+        seconds=round(time.monotonic() - start, 3),
+        latency_ms=estimator.timings.summary(),
+        stopped=stop.is_set(),
+    )
+
+
+def poses_of(
+    source: AbstractSource, tracker: Tracker, estimator: Estimator, stop: Event
+) -> Iterator[tuple[Frame, Pose | None, float]]:
+    """Every frame with the followed person's pose (or None) and its latency in milliseconds."""
+    timings = estimator.timings
+    for frame in source.frames(stop):
+        timings.add("decode", frame.decode_ms)
+        pose = look(frame, tracker, estimator)
+        yield frame, pose, timings.next_frame()
+
+
+def look(frame: Frame, tracker: Tracker, estimator: Estimator) -> Pose | None:
+    """One frame's pose; a person who was taken just now is looked at again with the better box."""
+    pose = _look_once(frame, tracker, estimator)
+    return _look_once(frame, tracker, estimator) if tracker.fresh else pose
+
+
+def _look_once(frame: Frame, tracker: Tracker, estimator: Estimator) -> Pose | None:
+    with estimator.timings.measure("search"):
+        boxes = tracker.propose(frame)
+    return tracker.settle(frame, estimator.poses(frame, boxes))

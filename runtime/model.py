@@ -1,0 +1,134 @@
+"""A model folder, loaded: pictures in, poses in the crop's frame out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.backends.base import AbstractBackend
+from runtime.backends.onnx_runtime import OnnxBackend
+from sa3dhp_edge.contract import ModelContract, Tensor, read_contract
+from sa3dhp_edge.crop import normalise
+from sa3dhp_edge.errors import ContractMismatch, ModelError, ShapeError
+from sa3dhp_edge.skeleton import J
+
+Floats = NDArray[np.float32]
+
+SHIPPED = "shipped"
+"""The word that stands for a model delivered with the program."""
+
+_NEEDED = ("z", "pose_mm", "camera", "joints_uv")
+_POSE = Tensor("pose_mm", ("batch", J, 3))
+
+
+@dataclass(frozen=True)
+class ModelOutput:
+    """What the network says of N pictures.
+
+    Attributes:
+        z: (N, Z) pose latents.
+        pose_mm: (N, 17, 3) mm, root-relative, template size, crop frame.
+        camera: (N, 3) weak perspective: scale in uv per metre, tx, ty in uv.
+        joints_uv: (N, 17, 2) crop coordinates, -1..1 across the crop.
+        joint_score: (N, 17), or None where the network gives none.
+        cycle: (N,) mean |z - E_p(D_p(z))|: how far z is from what the pose prior knows.
+    """
+
+    z: Floats
+    pose_mm: Floats
+    camera: Floats
+    joints_uv: Floats
+    joint_score: Floats | None
+    cycle: Floats
+
+
+class Model:
+    """The networks of a model folder; made by `Model.load`."""
+
+    def __init__(self, contract: ModelContract, folder: Path, threads: int) -> None:
+        self.contract = contract
+        self.folder = folder
+        self._threads = threads
+        self._g = OnnxBackend(folder / "g.onnx", contract.inputs, contract.outputs, threads)
+        self._e_p: AbstractBackend | None = None
+        self._e_m: AbstractBackend | None = None
+
+    @staticmethod
+    def load(folder: Path | str, threads: int = 0) -> Model:
+        """Read a model folder, checking every file against its hash and every tensor against the contract.
+
+        Args:
+            folder: what `sa3dhp-edge export` wrote.
+            threads: threads of one operator; 0 leaves the choice to the engine.
+
+        Raises:
+            ModelError: no model there, or a damaged one.
+            ContractMismatch: a network whose inputs or outputs are not the promised ones.
+        """
+        if str(folder) == SHIPPED:
+            raise ModelError(
+                "no model ships with this version yet",
+                "adapt and export one (`sa3dhp-edge export`), or name the model folder that the demo makes",
+            )
+        contract = read_contract(Path(folder))
+        missing = [name for name in _NEEDED if name not in {t.name for t in contract.outputs}]
+        if missing:
+            raise ContractMismatch(f"{folder}: the contract lists no output {', '.join(missing)}")
+        return Model(contract, Path(folder), threads)
+
+    @property
+    def crop_px(self) -> int:
+        """Side of the pictures that `estimate` takes."""
+        return self.contract.crop_px
+
+    def warm_up(self) -> None:
+        """Load and run every network that `estimate` needs once."""
+        self.estimate(np.zeros((1, self.crop_px, self.crop_px, 3), np.uint8))
+
+    def estimate(self, pictures_rgb: NDArray[np.uint8]) -> ModelOutput:
+        """Poses of N crops.
+
+        Args:
+            pictures_rgb: (N, S, S, 3) uint8 RGB with S = `crop_px`.
+
+        Raises:
+            ShapeError: pictures of another shape or type.
+        """
+        side = self.crop_px
+        if pictures_rgb.shape[1:] != (side, side, 3) or pictures_rgb.dtype != np.uint8:
+            raise ShapeError(
+                f"pictures must be (N, {side}, {side}, 3) uint8, got {pictures_rgb.shape} {pictures_rgb.dtype}"
+            )
+        out = self._g.infer({"image": normalise(pictures_rgb, self.contract.mean, self.contract.std)})
+        back = self._prior().infer({"pose_mm": out["pose_mm"]})["z"]
+        return ModelOutput(
+            z=out["z"],
+            pose_mm=out["pose_mm"],
+            camera=out["camera"],
+            joints_uv=out["joints_uv"],
+            joint_score=out.get("joint_score"),
+            cycle=np.asarray(np.abs(out["z"] - back).mean(-1), np.float32),
+        )
+
+    def motion_latent(self, z_window: Floats) -> Floats:
+        """(N, V) motion latents of (N, 30, Z) windows of pose latents."""
+        if self._e_m is None:
+            z_window_tensor = Tensor("z_window", ("batch", self.contract.window_frames, "z"))
+            motion = (Tensor("v", ("batch", "v")),)
+            self._e_m = OnnxBackend(self.folder / "e_m.onnx", (z_window_tensor,), motion, self._threads)
+        return self._e_m.infer({"z_window": z_window})["v"]
+
+    def close(self) -> None:
+        """Give the networks' memory back."""
+        for backend in (self._g, self._e_p, self._e_m):
+            if backend is not None:
+                backend.close()
+
+    def _prior(self) -> AbstractBackend:
+        if self._e_p is None:
+            path = self.folder / "frozen" / "e_p.onnx"
+            self._e_p = OnnxBackend(path, (_POSE,), (Tensor("z", ("batch", "z")),), self._threads)
+        return self._e_p

@@ -1,0 +1,165 @@
+"""The composition root of the device: builds everything from a `RuntimeConfig` and runs it."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from runtime.config import FinderConfig, RuntimeConfig, TrackerConfig
+from runtime.estimator import Estimator
+from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
+from runtime.inputs import open_source
+from runtime.intrinsics import check_size, load_intrinsics
+from runtime.loop import RunReport, poses_of, run
+from runtime.model import Model
+from runtime.outputs import AbstractOutput, PoseWriter, Stream
+from runtime.overlay import OverlayWriter
+from runtime.sources import AbstractSource
+from runtime.tracker import Tracker
+from runtime.yolox import YoloxDetector
+from sa3dhp_edge.atomic import refuse_existing
+from sa3dhp_edge.errors import NobodyFound
+from sa3dhp_edge.geometry import Intrinsics
+from sa3dhp_edge.records import Box, Frame, Pose
+from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
+
+log = logging.getLogger(__name__)
+
+
+def run_stream(cfg: RuntimeConfig, stop: threading.Event | None = None) -> RunReport:
+    """Estimate poses from a camera or video until it ends, `stop` is set, or the process is asked to stop.
+
+    In the main thread the first Ctrl-C or SIGTERM sets `stop`, and the recording is closed whole; the
+    second one ends the process.
+
+    Raises:
+        ModelError, InputError, OutputError: a model, input or output that cannot be used.
+        CameraLost: a camera that stopped giving frames; what came before is recorded.
+        NobodyFound: a whole video without a person; it is recorded as empty frames.
+    """
+    stop = stop or threading.Event()
+    for path in (cfg.out, cfg.overlay):
+        if path is not None and not cfg.overwrite:
+            refuse_existing(path, "name another path, or allow overwriting")
+    model = Model.load(cfg.model, cfg.threads)
+    finder = make_finder(cfg.box, cfg.detector, cfg.finder, cfg.threads)
+    with ExitStack() as opened:
+        opened.callback(model.close)
+        source = opened.enter_context(_open(cfg))
+        intrinsics = _intrinsics(cfg.intrinsics, source.size_wh)
+        outputs = [opened.enter_context(output) for output in _outputs(cfg, source, intrinsics, model)]
+        model.warm_up()
+        opened.enter_context(_stopped_by_signals(stop))
+        tracker = Tracker(finder, cfg.tracker)
+        report = run(source, tracker, Estimator(model, intrinsics, cfg.height_mm), outputs, stop, cfg.max_frames)
+    log.info(
+        "%s: %d frames, %d poses, %d dropped, %d damaged",
+        *(report.source, report.frames, report.poses, report.dropped, report.corrupt),
+    )
+    if report.poses == 0 and not report.stopped and not source.live:
+        raise nobody_in(report.source)
+    return report
+
+
+def iterate_poses(
+    model: Model | Path | str,
+    source: AbstractSource | Path | str | int,
+    *,
+    box: Box | None = None,
+    detector: Path | None = None,
+    intrinsics: Intrinsics | Path | None = None,
+    height_mm: float = TEMPLATE_HEIGHT_MM,
+    threads: int = 0,
+    stop: threading.Event | None = None,
+) -> Iterator[tuple[Frame, Pose | None]]:
+    """Every frame of an input with the followed person's pose, or None; nothing is written.
+
+    Args:
+        model: a loaded model, which stays open, or its folder.
+        source: an open source, a path or address, or a camera's index; closed at the end.
+        box: where the person is at the start, px.
+        detector: YOLOX-style ONNX detector.
+        intrinsics: the camera's, or their file; without them a focal length is assumed and root_mm is None.
+        height_mm: of the person.
+        threads: of the inference engine, where `model` is a folder.
+        stop: ends the iteration before the next frame.
+    """
+    with ExitStack() as opened:
+        if not isinstance(model, Model):
+            model = Model.load(model, threads)
+            opened.callback(model.close)
+        if not isinstance(source, AbstractSource):
+            source = open_source(camera=source) if isinstance(source, int) else open_source(uri=str(source))
+        opened.enter_context(source)
+        if not isinstance(intrinsics, Intrinsics):
+            intrinsics = _intrinsics(intrinsics, source.size_wh)
+        tracker = Tracker(make_finder(box, detector), TrackerConfig())
+        for frame, pose, _ in poses_of(
+            source, tracker, Estimator(model, intrinsics, height_mm), stop or threading.Event()
+        ):
+            yield frame, pose
+
+
+def make_finder(
+    box: Box | None = None, detector: Path | None = None, cfg: FinderConfig | None = None, threads: int = 0
+) -> AbstractFinder:
+    """The user's box, the user's detector, or the built-in search."""
+    if box is not None:
+        return FixedBox(box)
+    return PeopleFinder(cfg or FinderConfig()) if detector is None else YoloxDetector(detector, threads)
+
+
+def nobody_in(source: str) -> NobodyFound:
+    """The error for an input without a person."""
+    return NobodyFound(
+        f"nobody was found in {source}",
+        "check that one person is seen from head to feet; give a start box or a person detector if the search fails",
+    )
+
+
+def _open(cfg: RuntimeConfig) -> AbstractSource:
+    return open_source(camera=cfg.camera, video=cfg.video, uri=cfg.source, timeout_s=cfg.camera_timeout_s)
+
+
+def _intrinsics(path: Path | None, size_wh: tuple[int, int]) -> Intrinsics:
+    if path is None:
+        return Intrinsics.guess(size_wh)
+    intrinsics = load_intrinsics(path)
+    check_size(intrinsics, size_wh, path)
+    return intrinsics
+
+
+def _outputs(
+    cfg: RuntimeConfig, source: AbstractSource, intrinsics: Intrinsics, model: Model
+) -> Iterator[AbstractOutput]:
+    if cfg.out is not None:
+        stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
+        yield PoseWriter(cfg.out, stream, model.contract, cfg.overwrite)
+    if cfg.overlay is not None:
+        yield OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
+
+
+@contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def handle(number: int, _: FrameType | None) -> None:
+        log.info("stopping; once more to stop at once")
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in before:
+        signal.signal(number, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,173 @@
+import threading
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime import cameras, inputs
+from runtime.cameras import CameraSource
+from runtime.inputs import open_source
+from runtime.sources import FolderSource, VideoSource
+from sa3dhp_edge.errors import CameraLost, InputError
+
+
+@pytest.mark.parametrize("fps", [10.0, 25.0, 60.0])
+def test_every_frame_of_a_video_is_given_with_its_time(video_of, fps):
+    path = video_of([(100 + i, 120) for i in range(20)], fps)
+    with VideoSource(path) as source:
+        frames = list(source)
+    assert [f.index for f in frames] == list(range(20))
+    assert np.allclose([f.time_s for f in frames], np.arange(20) / fps, atol=1e-3)
+    assert source.fps == pytest.approx(fps, rel=1e-3)
+    assert source.size_wh == (320, 240)
+    assert source.corrupt == 0
+
+
+def test_seek_continues_at_the_asked_time(video_of):
+    path = video_of([(100 + i, 120) for i in range(60)])
+    with VideoSource(path) as source:
+        source.seek(1.0)
+        frame = next(iter(source))
+    assert frame.time_s == pytest.approx(1.0, abs=0.04)
+    bright = np.flatnonzero(frame.image_bgr[120, :, 0] > 150)
+    assert bright.mean() == pytest.approx(100 + 30 * frame.time_s, abs=2)
+
+
+def test_a_missing_file_garbage_and_an_empty_file_are_told_apart(tmp_path):
+    with pytest.raises(InputError, match="is not there"):
+        VideoSource(tmp_path / "no.mp4")
+    for content in (b"", b"this is no video" * 100):
+        path = tmp_path / "bad.mp4"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="is not a video") as e:
+            VideoSource(path)
+        assert "hint" in str(e.value)
+
+
+def test_a_video_without_frames_is_an_input_error(tmp_path):
+    path = tmp_path / "none.avi"
+    cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 64)).release()
+    with pytest.raises(InputError):
+        VideoSource(path)
+
+
+def test_a_truncated_video_gives_what_it_has(video_of, tmp_path):
+    whole = video_of([(100 + i, 120) for i in range(60)], name="whole.avi")
+    path = tmp_path / "cut.avi"
+    path.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with VideoSource(path) as source:
+        frames = list(source)
+    assert 0 < len(frames) < 60
+
+
+def test_a_folder_of_pictures_is_a_source_and_a_damaged_picture_is_counted(tmp_path):
+    for i in range(3):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full((20, 30, 3), 80 * i, np.uint8))
+    (tmp_path / "1.png").write_bytes(b"no")
+    with open_source(video=tmp_path) as source:
+        frames = list(source)
+    assert [f.index for f in frames] == [0, 2]
+    assert source.corrupt == 1
+    cv2.imwrite(str(tmp_path / "3.png"), np.zeros((40, 30, 3), np.uint8))
+    with FolderSource(tmp_path) as source, pytest.raises(InputError, match="30 x 40"):
+        list(source)
+
+
+def test_an_empty_folder_and_two_inputs_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no picture"):
+        open_source(video=tmp_path)
+    with pytest.raises(InputError, match="exactly one"):
+        open_source(camera=0, video=tmp_path)
+
+
+def test_addresses_go_where_they_belong(monkeypatch, walk_video):
+    asked = []
+    monkeypatch.setattr(inputs, "CameraSource", lambda address, timeout_s: asked.append(address))
+    for uri in ("3", "/dev/video1", "rtsp://host/stream"):
+        open_source(uri=uri)
+    open_source(camera=2)
+    assert asked == [3, "/dev/video1", "rtsp://host/stream", 2]
+    with open_source(uri=str(walk_video)) as source:
+        assert isinstance(source, VideoSource)
+
+
+class FakeCapture:
+    """Gives `good` frames, then fails in the asked way."""
+
+    def __init__(self, good: int = 10**9, failure: Exception | None = None, period_s: float = 0.002) -> None:
+        self.left, self.failure, self.period_s, self.released = good, failure, period_s, threading.Event()
+
+    def isOpened(self):  # noqa: N802
+        return True
+
+    def grab(self):
+        time.sleep(self.period_s)
+        if self.left == 0 and self.failure is not None:
+            raise self.failure
+        self.left = max(self.left - 1, 0)
+        return self.left > 0
+
+    def retrieve(self):
+        return True, np.zeros((24, 32, 3), np.uint8)
+
+    def get(self, what):
+        return 30.0
+
+    def release(self):
+        self.released.set()
+
+
+def test_the_newest_frame_wins_and_dropped_ones_are_counted():
+    with CameraSource(0, open_capture=lambda _: FakeCapture()) as camera:
+        frames = []
+        for frame in camera:
+            frames.append(frame)
+            time.sleep(0.03)
+            if len(frames) == 5:
+                break
+    steps = np.diff([f.index for f in frames])
+    assert (steps > 1).all()
+    assert camera.dropped == frames[-1].index - len(frames) + 1
+    assert (np.diff([f.time_s for f in frames]) > 0.02).all()
+
+
+def test_the_death_of_the_cameras_thread_is_heard():
+    capture = FakeCapture(5, RuntimeError("cable pulled"))
+    with CameraSource(0, open_capture=lambda _: capture) as camera, pytest.raises(CameraLost, match="cable pulled"):
+        list(camera)
+    assert capture.released.is_set()
+
+
+def test_a_silent_camera_is_lost_after_its_time_and_reopened_before(monkeypatch):
+    monkeypatch.setattr(cameras, "_REOPEN_AFTER_S", 0.01)
+    opened = []
+
+    def opener(_):
+        opened.append(FakeCapture(3))
+        return opened[-1]
+
+    monkeypatch.setattr(cameras, "_WAIT_S", 0.02)
+    with CameraSource(0, 1.0, opener) as camera:
+        frames = [frame for frame, _ in zip(camera, range(6), strict=False)]
+    assert len(opened) > 1, "the camera was reopened"
+    assert len(frames) == 6
+    with CameraSource(0, 0.1, lambda _: FakeCapture(2)) as camera:
+        opened_dead = camera
+        camera._open = lambda _: FakeCapture(0)
+        with pytest.raises(CameraLost, match=r"no frame for 0\.1 s"):
+            list(opened_dead)
+
+
+def test_a_stop_ends_the_wait_for_a_camera():
+    stop = threading.Event()
+    with CameraSource(0, 60.0, lambda _: FakeCapture(2)) as camera:
+        threading.Timer(0.1, stop.set).start()
+        start = time.monotonic()
+        list(camera.frames(stop))
+    assert time.monotonic() - start < 3
+
+
+def test_a_camera_without_a_picture_is_an_input_error():
+    with pytest.raises(InputError, match="cannot be opened"):
+        CameraSource(7, open_capture=lambda _: FakeCapture(0))
