@@ -1,0 +1,146 @@
+"""A set of networks to a model folder that a device can load, published only when it computes what it should."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from torch import Tensor as TorchTensor
+from torch import nn
+
+from export.estimator import Estimator, output_names
+from export.folding import folded
+from export.parity import ParityReport, parity
+from export.to_onnx import exported, filled, form
+from sa3dhp_edge import __version__, atomic
+from sa3dhp_edge.adaptation.model_set import ModelSet, latent_size
+from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT, WINDOW, WINDOW_FPS
+from sa3dhp_edge.adaptation.pose_autoencoder import LATENT
+from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
+from sa3dhp_edge.adaptation.views import MEAN, STD
+from sa3dhp_edge.checkpoint import write_json
+from sa3dhp_edge.contract import FILE, ModelContract, RelationNet, Tensor, file_sha256, read_contract
+from sa3dhp_edge.errors import ModelError
+from sa3dhp_edge.skeleton import J
+
+_WEIGHTS = "weights"
+
+
+def write_model(
+    model_set: ModelSet, out: Path, *, name: str, pictures: NDArray[np.uint8], refuse: bool = True
+) -> ParityReport:
+    """Export every network, compare the folder with the trained networks, publish it.
+
+    Args:
+        model_set: frozen networks on the processor.
+        out: the model folder to make; nothing appears there unless all went well.
+        name: written into the contract.
+        pictures: (N, S, S, 3) uint8 RGB nominal crops that the networks are compared on.
+        refuse: whether a folder that is already at `out` stops the export; else it is replaced.
+
+    Raises:
+        OutputError: `out` exists, or cannot be written.
+        ParityError: the exported networks differ from the trained ones beyond the budget, or there are no pictures.
+        ShapeError: pictures that are not crops of this model.
+    """
+    if refuse:
+        atomic.refuse_existing(out)
+    with atomic.publish_folder(out) as folder:
+        for file, graph in _graphs(model_set):
+            path = folder / file
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(graph.SerializeToString())
+        model_set.save(folder / _WEIGHTS)
+        _write_contract(model_set, folder, name)
+        report = parity(model_set, folder, pictures)
+        report.check()
+        write_json(folder / "parity.json", report.to_dict())
+        _write_contract(model_set, folder, name)
+    return report
+
+
+def read_weights(model_or_run: Path) -> ModelSet:
+    """The trained networks behind a model folder, a finished run, or a folder of weights.
+
+    Raises:
+        ModelError: none of these, or a damaged one.
+        TrainingError: weights that do not fit the settings beside them.
+    """
+    if (model_or_run / FILE).is_file():
+        read_contract(model_or_run)
+    for folder in (model_or_run / _WEIGHTS, model_or_run):
+        if (folder / "settings.json").is_file():
+            return ModelSet.load(folder)
+    what = "holds no weights" if model_or_run.is_dir() else "is not there"
+    raise ModelError(f"{model_or_run} {what}", "name a finished run or an exported model")
+
+
+def _graphs(model_set: ModelSet) -> Iterator[tuple[str, onnx.ModelProto]]:
+    """Every network's file name and graph."""
+    side = model_set.settings.image.crop_px
+    plain = folded(Estimator(model_set.g, model_set.d_p))
+    image = {"image": torch.zeros(2, 3, side, side)}
+    yield "g.onnx", filled(form(plain, image, output_names(model_set.g)), plain)
+    z, v, window = torch.zeros(2, LATENT), torch.zeros(2, MOTION_LATENT), torch.zeros(2, WINDOW, LATENT)
+    pose = torch.zeros(2, J, 3)
+    networks: tuple[tuple[str, nn.Module, dict[str, TorchTensor], str], ...] = (
+        ("e_m.onnx", model_set.e_m, {"z_window": window}, "v"),
+        ("frozen/d_m.onnx", model_set.d_m, {"v": v}, "z_window"),
+        ("frozen/e_p.onnx", model_set.e_p, {"pose_mm": pose}, "z"),
+        ("frozen/d_p.onnx", model_set.d_p, {"z": z}, "pose_mm"),
+    )
+    for file, net, inputs, output in networks:
+        yield file, exported(net, inputs, (output,))
+    forms: dict[str, onnx.ModelProto] = {}
+    for (latent, rule), net in model_set.relations.items():
+        if latent not in forms:
+            size = latent_size(latent)
+            forms[latent] = form(RelationTransformer(size), {latent: torch.zeros(2, size)}, (f"{latent}_after",))
+        yield _relation_file(latent, rule), filled(forms[latent], net)
+
+
+def _relation_file(latent: str, rule: str) -> str:
+    return f"frozen/t_{latent}_{rule}.onnx"
+
+
+def _write_contract(model_set: ModelSet, folder: Path, name: str) -> None:
+    """Describe the folder as it is, with a hash of every file but the contract itself."""
+    side = model_set.settings.image.crop_px
+    shapes: dict[str, tuple[int, ...]] = {
+        "z": (LATENT,), "pose_mm": (J, 3), "camera": (3,), "joints_uv": (J, 2), "joint_score": (J,),
+    }  # fmt: skip
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != FILE)
+    contract = ModelContract(
+        name=name,
+        preset=model_set.settings.preset,
+        crop_px=side,
+        mean=MEAN,
+        std=STD,
+        inputs=(Tensor("image", ("batch", 3, side, side)),),
+        outputs=tuple(Tensor(output, ("batch", *shapes[output])) for output in output_names(model_set.g)),
+        window_frames=WINDOW,
+        window_fps=WINDOW_FPS,
+        relations=tuple(
+            RelationNet(rule, latent, _relation_file(latent, rule), model_set.relation_errors[latent, rule])
+            for latent, rule in model_set.relations
+        ),
+        confidence=model_set.confidence,
+        files={p.relative_to(folder).as_posix(): file_sha256(p) for p in files},
+        versions={
+            "sa3dhp_edge": __version__,
+            "torch": torch.__version__,
+            "onnx": onnx.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            "python": platform.python_version(),
+        },
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        lineage=model_set.lineage,
+    )
+    atomic.write_text(folder / FILE, contract.to_json())

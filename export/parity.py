@@ -1,0 +1,193 @@
+"""Does a model folder compute what the trained networks compute? The runtime's own classes answer, in mm.
+
+The reference is PyTorch with the preprocessing of training; the other side is `runtime.model.Model` and the
+backend it runs on, fed with the same pictures, one at a time and all at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from export.estimator import Estimator, output_names
+from runtime.backends.onnx_runtime import OnnxBackend
+from runtime.model import Model, ModelOutput
+from sa3dhp_edge.adaptation.model_set import ModelSet
+from sa3dhp_edge.adaptation.motion_autoencoder import WINDOW
+from sa3dhp_edge.adaptation.pose_autoencoder import LATENT
+from sa3dhp_edge.adaptation.views import normalised
+from sa3dhp_edge.errors import ParityError
+from sa3dhp_edge.skeleton import JOINTS
+
+Floats = NDArray[np.float32]
+
+POSE_BUDGET_MM = 0.1
+"""Of FP32 networks: no joint of any picture may be further away."""
+BUDGET = 1e-4
+"""Largest difference of anything that is not in mm; of values beyond 1, as a share of them.
+
+Latents lie within -1..1; uv and camera have no bound, and float32 rounds them by a share of their size.
+"""
+
+_OUTPUTS = ("z", "pose_mm", "camera", "joints_uv", "joint_score")
+_PROBES = 64
+_WINDOWS = 8
+
+
+@dataclass(frozen=True)
+class PoseDifference:
+    """Distance between the joints of reference and exported network, over all pictures, in mm."""
+
+    batch: int
+    mean_mm: float
+    p99_mm: float
+    max_mm: float
+    worst_joint: str
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """What was measured.
+
+    Attributes:
+        pictures: how many were compared.
+        poses: of G with the decoder, at batch 1 and with all pictures at once.
+        decoder_mm: largest difference of any coordinate that the decoder on its own answers, in mm.
+        tensors: largest difference of every other output, measured as `BUDGET` says: of G by its name, of other
+            networks by theirs.
+    """
+
+    pictures: int
+    poses: tuple[PoseDifference, ...]
+    decoder_mm: float
+    tensors: dict[str, float]
+
+    def failures(self) -> list[str]:
+        """A line for everything beyond its budget or not a number."""
+        lines = [
+            f"{p.worst_joint} is {p.max_mm:.3g} mm away at batch {p.batch} (mean {p.mean_mm:.3g} mm, "
+            f"99 of 100 below {p.p99_mm:.3g} mm), allowed are {POSE_BUDGET_MM} mm"
+            for p in self.poses
+            if not p.max_mm <= POSE_BUDGET_MM
+        ]
+        if not self.decoder_mm <= POSE_BUDGET_MM:
+            lines.append(f"d_p is {self.decoder_mm:.3g} mm away, allowed are {POSE_BUDGET_MM} mm")
+        wrong = {name: value for name, value in self.tensors.items() if not value <= BUDGET}
+        return lines + [f"{name} is {value:.3g} away, allowed is {BUDGET}" for name, value in wrong.items()]
+
+    def check(self) -> None:
+        """Refuse a model that is not the trained one.
+
+        Raises:
+            ParityError: names the worst joint and every figure beyond its budget.
+        """
+        if failures := self.failures():
+            raise ParityError(
+                "the exported networks do not compute what the trained ones compute: " + "; ".join(failures),
+                "export the model again from its run, and report this if it happens twice",
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON and for people: every figure, its budget, the verdict."""
+        failures = self.failures()
+        return asdict(self) | {
+            "poses": [asdict(p) for p in self.poses],
+            "budget": {"pose_mm": POSE_BUDGET_MM, "other": BUDGET},
+            "passed": not failures,
+            "failures": failures,
+        }
+
+
+def parity(model_set: ModelSet, folder: Path, pictures_rgb: NDArray[np.uint8], threads: int = 0) -> ParityReport:
+    """Compare a model folder with the networks it was made from.
+
+    Args:
+        folder: a complete model folder, contract included.
+        pictures_rgb: (N, S, S, 3) uint8 nominal crops, one at least.
+
+    Raises:
+        ParityError: no pictures.
+        ModelError: a folder that does not load, or a network that is not the promised one.
+        ShapeError: pictures that are not crops of this model.
+    """
+    if not len(pictures_rgb):
+        raise ParityError("there are no pictures to compare the model on", "name clips or frames with a person")
+    model = Model.load(folder, threads)
+    try:
+        answers = {
+            1: _joined([model.estimate(picture[None]) for picture in pictures_rgb]),
+            len(pictures_rgb): _joined([model.estimate(pictures_rgb)]),
+        }
+        others = _other_networks(model_set, folder, model, threads)
+    finally:
+        model.close()
+    reference = _reference(model_set, pictures_rgb)
+    pose_mm = reference.pop("pose_mm")
+    poses = tuple(_pose_difference(batch, found["pose_mm"], pose_mm) for batch, found in answers.items())
+    tensors = {
+        name: float(np.max([_away(found[name], wanted, share=True) for found in answers.values()]))
+        for name, wanted in reference.items()
+    }
+    return ParityReport(len(pictures_rgb), poses, others.pop("d_p"), tensors | others)
+
+
+@torch.no_grad()
+def _reference(model_set: ModelSet, pictures_rgb: NDArray[np.uint8]) -> dict[str, Floats]:
+    estimator = Estimator(model_set.g, model_set.d_p)
+    crops = torch.from_numpy(np.ascontiguousarray(pictures_rgb)).permute(0, 3, 1, 2).float() / 255
+    outputs = estimator(normalised(crops))
+    return {name: output.numpy() for name, output in zip(output_names(model_set.g), outputs, strict=True)}
+
+
+@torch.no_grad()
+def _other_networks(model_set: ModelSet, folder: Path, model: Model, threads: int) -> dict[str, float]:
+    """Largest difference of every network but G, on latents from all over their range and on what follows from them."""
+    chance = torch.Generator().manual_seed(0)
+    z = torch.rand(_PROBES, LATENT, generator=chance) * 2 - 1
+    windows = torch.rand(_WINDOWS, WINDOW, LATENT, generator=chance) * 2 - 1
+    poses, v = model_set.d_p(z), model_set.e_m(windows)
+    latents = {"z": z, "v": v}
+    wanted: dict[str, tuple[Tensor, Tensor]] = {
+        "e_p": (poses, model_set.e_p(poses)),
+        "d_p": (z, poses),
+        "d_m": (v, model_set.d_m(v)),
+    } | {f"t_{key[0]}_{key[1]}": (latents[key[0]], t(latents[key[0]])) for key, t in model_set.relations.items()}
+    away = {"e_m": _away(model.motion_latent(windows.numpy()), v.numpy())}
+    for name, (given, answer) in wanted.items():
+        away[name] = _away(_run(folder / "frozen" / f"{name}.onnx", given, threads), answer.numpy())
+    return away
+
+
+def _run(path: Path, given: Tensor, threads: int) -> Floats:
+    backend = OnnxBackend(path, threads=threads)
+    try:
+        return next(iter(backend.infer({backend.inputs[0].name: given.numpy()}).values()))
+    finally:
+        backend.close()
+
+
+def _joined(answers: list[ModelOutput]) -> dict[str, Floats]:
+    """Answers for several batches as one, by tensor name; without what the network does not give."""
+    given = {name: [getattr(answer, name) for answer in answers] for name in _OUTPUTS}
+    return {name: np.concatenate(parts) for name, parts in given.items() if parts[0] is not None}
+
+
+def _pose_difference(batch: int, found_mm: Floats, wanted_mm: Floats) -> PoseDifference:
+    with np.errstate(invalid="ignore"):
+        away = np.linalg.norm(found_mm - wanted_mm, axis=-1)
+        p99 = float(np.percentile(away, 99))
+    worst = int(np.argmax(away)) % len(JOINTS)
+    return PoseDifference(batch, float(away.mean()), p99, float(away.max()), JOINTS[worst])
+
+
+def _away(found: Floats, wanted: Floats, share: bool = False) -> float:
+    """Largest absolute difference, perhaps of values beyond 1 as a share of them; NaN where either side has one."""
+    with np.errstate(invalid="ignore"):
+        away = np.abs(found - wanted)
+        return float((away / np.maximum(np.abs(wanted), 1) if share else away).max())
