@@ -53,10 +53,17 @@ def save_training(
 
 
 def load_training(path: Path, modules: Mapping[str, nn.Module], optimizers: Mapping[str, torch.optim.Optimizer]) -> int:
-    """Restore `save_training`; returns the step to go on from, 0 where there is nothing saved."""
+    """Restore `save_training`; returns the step to go on from, 0 where there is nothing saved.
+
+    Raises:
+        TrainingError: the file is damaged or belongs to other networks.
+    """
     if not path.exists():
         return 0
     tensors, about = _read(path)
+    own = {f"module/{name}/{k}": v.shape for name, module in modules.items() for k, v in module.state_dict().items()}
+    if "step" not in about or own != {k: v.shape for k, v in tensors.items() if k.startswith("module/")}:
+        raise TrainingError(f"{path} is no training state of these networks", "remove it to train this stage again")
     for name, module in modules.items():
         prefix = f"module/{name}/"
         module.load_state_dict({k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})

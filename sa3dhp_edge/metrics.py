@@ -35,7 +35,8 @@ def procrustes(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
     _same_shape(predicted_mm, true_mm)
     p_mean, t_mean = predicted_mm.mean(-2, keepdims=True), true_mm.mean(-2, keepdims=True)
     p, t = (predicted_mm - p_mean).astype(np.float64), (true_mm - t_mean).astype(np.float64)
-    u, s, vt = np.linalg.svd(np.swapaxes(p, -1, -2) @ t)
+    covariance = np.swapaxes(p, -1, -2) @ t
+    u, s, vt = np.linalg.svd(np.where(np.isfinite(covariance), covariance, 0))  # nan poses give nan, not an exception
     sign = np.ones_like(s)
     sign[..., -1] = np.sign(np.linalg.det(u @ vt))
     rotation = (u * sign[..., None, :]) @ vt

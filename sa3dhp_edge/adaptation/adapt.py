@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import Moments, TargetClips
-from sa3dhp_edge.adaptation.trainable import restore, snapshot, unfreeze_only
+from sa3dhp_edge.adaptation.trainable import restore, unfreeze_only
 from sa3dhp_edge.adaptation.views import Views, change_light, normalised, random_views
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
@@ -62,6 +63,7 @@ class Terms:
         spatial = [r for r in nets.rules("v") if r.tempo == "same"]
         tempo = [r for r in nets.rules("v") if r.tempo != "same"]
         self.rules = {"hcr": [STILL], "l1v": spatial, "l2v": tempo}
+        self.asked = dict(self.rules)  # before rules that no clip can serve are dropped
         for name, rules in self.rules.items():
             if name in cfg.losses:
                 self.rules[name] = [r for r in rules if target.serving(r)]
@@ -198,11 +200,11 @@ def adapt(
     pictures = np.asarray(clips.frames.images[np.unique(watch)])
     held = source_held_out.frames
     small = held.take(np.unique(np.linspace(0, len(held) - 1, GUARD_FRAMES).astype(int)))
-    keeper = Keeper(keep, {"g": g, "heads": terms.heads}, own)
+    good = deepcopy(g)
+    keeper = Keeper(keep, {"g": g, "good": good, "heads": terms.heads}, own)
     start = examine(g, nets.d_p, pictures, small, crop_px)
     first = keeper.start()
-    good, health, fault = snapshot(g), start, None
-    cycle = first
+    fault, done = None, first
     for cycle in log.steps("adaptation", first, cfg.cycles):
         values = {}
         for turn, name in enumerate(names):
@@ -222,21 +224,22 @@ def adapt(
             nn.utils.clip_grad_norm_(moving.values(), 5.0)
             own[name].step()
         log.scalars("adapt", cycle, values)
-        keeper.step(cycle)
+        done = cycle + 1
         if (cycle + 1) % cfg.check_every == 0 or cycle + 1 == cfg.cycles:
             health = examine(g, nets.d_p, pictures, small, crop_px)
             log.scalars("health", cycle, asdict(health) | (probe(g) if probe else {}))
             fault = health.fault(start, cfg)
             if fault:
-                restore(g, good)
+                restore(g, good.state_dict())
                 log.say(f"stopped at cycle {cycle + 1} and went back to the last good state: {fault}")
                 break
-            good = snapshot(g)
+            restore(good, g.state_dict())
+        keeper.step(cycle)
     return {
-        "cycles": cycle + 1 if cfg.cycles else 0,
+        "cycles": done,
         "losses": names,
         "moved": sorted(moving),
-        "left_out": training.dropped([r for n in names for r in terms.rules.get(n, [])]),
+        "left_out": training.dropped([r for n in dict.fromkeys(cfg.losses) for r in terms.asked.get(n, [])]),
         "start": asdict(start),
         "end": asdict(examine(g, nets.d_p, pictures, small, crop_px)),
         "fault": fault,

@@ -32,9 +32,9 @@ class Kinematics(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("ancestors", torch.from_numpy(ANCESTORS), persistent=False)
-        self.register_buffer("differences", torch.from_numpy(DIFFERENCES), persistent=False)
-        self.register_buffer("lengths", torch.from_numpy(TEMPLATE_BONE_MM)[:, None], persistent=False)
+        self.register_buffer("ancestors", torch.tensor(ANCESTORS), persistent=False)
+        self.register_buffer("differences", torch.tensor(DIFFERENCES), persistent=False)
+        self.register_buffer("lengths", torch.tensor(TEMPLATE_BONE_MM)[:, None], persistent=False)
 
     def directions(self, pose: Tensor) -> Tensor:
         """(..., 17, 3) of any unit to (..., 16, 3) unit vectors."""

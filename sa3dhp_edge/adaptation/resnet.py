@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from sa3dhp_edge.errors import InputError
+
+_UNREADABLE = (OSError, RuntimeError, EOFError, LookupError, ValueError, TypeError, AttributeError)
 
 
 class BasicBlock(nn.Module):
@@ -73,13 +77,18 @@ class ResNet50ToRes4(nn.Module):
             raise InputError(
                 f"no ImageNet weights at {path}", "set image.imagenet_weights to a torchvision ResNet-50 file"
             )
-        state = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, weights_only=True, map_location="cpu")
-        )
+        try:
+            state = (
+                load_file(path)
+                if path.suffix == ".safetensors"
+                else torch.load(path, weights_only=True, map_location="cpu")
+            )
+        except (*_UNREADABLE, SafetensorError, UnpicklingError) as e:
+            raise InputError(f"{path} cannot be read as weights: {type(e).__name__}", "download it again") from e
         own = self.state_dict()
-        missing = [k for k in own if k not in state or state[k].shape != own[k].shape]
+        counts = {k: v for k, v in own.items() if k.endswith("num_batches_tracked")}  # older files have none
+        state = counts | state if isinstance(state, dict) else counts
+        missing = [k for k in own if k not in state or getattr(state[k], "shape", None) != own[k].shape]
         if missing:
             raise InputError(f"{path} is no torchvision ResNet-50: {missing[0]} is missing or of another shape")
         self.load_state_dict({k: state[k] for k in own})

@@ -69,7 +69,8 @@ class TargetClips:
 
     def serving(self, rule: Rule) -> list[NDArray[np.intp]]:
         """Clips long and quick enough for a rule."""
-        return [c for c in self.clips if self._span_s(c) >= rule.span_s() - 1e-6 and self._fps(c) >= rule.least_fps()]
+        fps = 0.99 * rule.least_fps()  # 29.97 is 30
+        return [c for c in self.clips if self._span_s(c) >= rule.span_s() - 1e-6 and self._fps(c) >= fps]
 
     def dropped(self, rules: Sequence[Rule]) -> list[str]:
         """A line for each rule that some clips cannot serve."""

@@ -139,5 +139,5 @@ def adaptation(
     from sa3dhp_edge.jobs.experiment import adaptation as job
 
     with working():
-        result = job(out=out, seeds=drawn, preset=preset, overrides=tuple(sets or ()))
+        result = job(out=out, seeds=drawn, preset_name=preset, overrides=tuple(sets or ()))
     show(result, as_json)

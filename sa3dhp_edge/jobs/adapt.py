@@ -1,0 +1,148 @@
+"""Adaptation of a model to unlabelled video, from a finished model or from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from export.model_folder import read_weights, write_model
+from runtime.clip_cutter import cut_clips
+from runtime.model import SHIPPED, Model
+from runtime.service import make_finder
+from sa3dhp_edge.adaptation.adapt import Networks
+from sa3dhp_edge.adaptation.adapt import adapt as move_g
+from sa3dhp_edge.adaptation.device import use_threads
+from sa3dhp_edge.adaptation.log import Log
+from sa3dhp_edge.adaptation.model_set import ModelSet
+from sa3dhp_edge.adaptation.source import LabelledFrames, measure
+from sa3dhp_edge.adaptation.target import TargetClips
+from sa3dhp_edge.adaptation.trainable import freeze
+from sa3dhp_edge.config import Settings, override
+from sa3dhp_edge.config import preset as preset_settings
+from sa3dhp_edge.errors import ConfigError, InputError
+from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.jobs.crops import parity_pictures
+from sa3dhp_edge.jobs.pretrain import source_frames, train_source_model
+from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for
+from sa3dhp_edge.motion.load import unpaired_motion
+from sa3dhp_edge.records import Box
+
+REPLAY_CLIPS = 400
+"""Source clips rendered for replay when a finished model is adapted."""
+
+
+def adapt(
+    *, target: Path, source: str, poses: Path | None, start: str | None, preset: str | None,
+    overrides: tuple[str, ...], out: Path, resume: bool, box: Box | None, detector: Path | None,
+) -> Report:  # fmt: skip
+    """Adapt G to unlabelled video: all stages, or with `start` the last one alone.
+
+    Args:
+        target: a video, a folder of videos, or a frame set.
+        source: `synth` or a labelled frame set, for stage 4 and for replay.
+        poses: folder of BVH files, else generated motion.
+        start: a model folder or a run to start from.
+        box, detector: where the person is, for cutting clips.
+
+    Returns:
+        where the run is, the clips used and what adaptation measured without labels.
+    """
+    if not target.exists():
+        raise InputError(f"there is no video, folder or frame set at {target}")
+    given = None if start is None else _given(start)
+    if given is None:
+        settings = settings_for(out, preset, overrides, resume=resume)
+    else:
+        settings = _adaptation_settings(given.settings, preset, overrides)
+    run = RunFolder.start(out, settings, resume=resume)
+    use_threads(settings.threads)
+    with Log(out) as log:
+        model = given or train_source_model(run, source, poses, log)
+        labelled, probe = _replay(run, source, poses, log)
+        serving = run.path / "source_model"
+        if not serving.exists():
+            write_model(model, serving, name=f"{out.name}-source", pictures=parity_pictures(probe, settings.seed))
+        clips = _target(run, target, serving, box, detector, log)
+        adapted, report = adapt_model(
+            replace(model, settings=settings), clips, labelled, probe, log, run.training("adapt")
+        )
+        if not run.done("adapt"):
+            adapted.save(run.weights)
+            run.finish("adapt", report)
+    return {"run": str(out), "clips": len(clips.clips()), "frames": len(clips)} | run.report("adapt")
+
+
+def adapt_model(
+    model: ModelSet, clips: FrameSet, labelled: FrameSet, probe: FrameSet, log: Log, keep: Path,
+    watch: Callable[[nn.Module], dict[str, float]] | None = None,
+) -> tuple[ModelSet, Report]:  # fmt: skip
+    """Stage 5 on one model in memory; the given model's own G moves.
+
+    Args:
+        clips: unlabelled target; labels, where a frame set has any, are not looked at.
+        labelled, probe: source to replay, and source held out for the guard.
+        watch: figures to log at each check and never to use.
+    """
+    settings = model.settings
+    px = settings.image.crop_px
+    model.g.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    report = move_g(
+        Networks(model.g, model.d_p, model.e_m, dict(model.relations)), TargetClips(clips),
+        LabelledFrames(labelled, px, model.e_p), LabelledFrames(probe, px, model.e_p),
+        settings.adapt, settings.source, settings.seed, log, keep, watch,
+    )  # fmt: skip
+    freeze(model.g)
+    report["source_after"] = measure(model.g, model.d_p, probe, px)
+    line = f"adapted on {len(clips)} frames of {len(clips.clips())} clips: {', '.join(settings.adapt.losses)}"
+    return model.with_g(model.g, line + f", {report['cycles']} cycles, seed {settings.seed}"), report
+
+
+def _given(start: str) -> ModelSet:
+    if start == SHIPPED:
+        Model.load(start)  # says that there is none yet
+    return read_weights(Path(start))
+
+
+def _adaptation_settings(begun: Settings, preset: str | None, overrides: tuple[str, ...]) -> Settings:
+    """A finished model's settings with another adaptation; what is already trained cannot be set anew."""
+    settings = replace(begun, adapt=preset_settings(preset).adapt) if preset else begun
+    made = override(settings, overrides)
+    for name in ("motion", "pose_autoencoder", "motion_autoencoder", "relations", "image"):
+        if asdict(getattr(made, name)) != asdict(getattr(begun, name)):
+            raise ConfigError(
+                f"--set {name}.… changes what the model was trained with",
+                "with --from only adapt.*, source.*, seed and threads can be set",
+            )
+    return made
+
+
+def _replay(run: RunFolder, source: str, poses: Path | None, log: Log) -> tuple[FrameSet, FrameSet]:
+    """Labelled source frames beside adaptation: the run's own, or a smaller set rendered for it."""
+    settings = run.settings
+    clips = settings.source.clips if run.done("source") else min(settings.source.clips, REPLAY_CLIPS)
+    settings = replace(settings, source=replace(settings.source, clips=clips))
+    motion = unpaired_motion(poses, settings.motion.procedural_seconds, settings.seed)
+    return source_frames(run.path, settings, source, *motion.split(settings.motion.held_out_share, settings.seed), log)
+
+
+def _target(run: RunFolder, target: Path, model: Path, box: Box | None, detector: Path | None, log: Log) -> FrameSet:
+    """The target's clips: a frame set as it is, a video cut once into the run."""
+    if (target / "set.json").exists():
+        return FrameSet.load(target)
+    folder = run.path / "target"
+    if not (folder / "set.json").exists():
+        bar = log.bar("cutting clips")
+        loaded = Model.load(model)
+        cut_clips(
+            target, loaded, run.settings.image.crop_px, max_frames=run.settings.adapt.max_target_frames,
+            seed=run.settings.seed, finder=make_finder(box, detector),
+            progress=lambda share, _: bar(round(100 * share), 100),
+        ).save(folder)  # fmt: skip
+        loaded.close()
+    frames = FrameSet.load(folder)
+    log.say(f"target: {len(frames)} frames in {len(frames.clips())} clips of one person")
+    return frames

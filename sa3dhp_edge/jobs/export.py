@@ -1,0 +1,43 @@
+"""From a run, or a model, to a model folder a device can load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from export.model_folder import read_weights, write_model
+from runtime.clip_cutter import cut_clips
+from runtime.model import SHIPPED, Model
+from sa3dhp_edge.errors import InputError
+from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.jobs.crops import frames_of, parity_pictures
+from sa3dhp_edge.jobs.run_folder import Report
+
+
+def export_model(*, run: str, out: Path, name: str | None, crops: Path | None) -> Report:
+    """Write a model folder, compared in mm with the trained networks before it appears.
+
+    Args:
+        run: a run's folder, or a model to export again.
+        crops: frame set or video to compare on; else the run's own pictures.
+
+    Raises:
+        ParityError: the exported networks differ by more than 0.1 mm; nothing is written.
+    """
+    if run == SHIPPED:
+        Model.load(run)  # says that there is none yet
+    model = read_weights(Path(run))
+    frames = frames_of(Path(run), model) if crops is None else _frames(crops, Path(run), model.settings.image.crop_px)
+    report = write_model(model, out, name=name or out.name, pictures=parity_pictures(frames, model.settings.seed))
+    return {"model": str(out), "crops": len(frames)} | report.to_dict()
+
+
+def _frames(crops: Path, run: Path, crop_px: int) -> FrameSet:
+    if (crops / "set.json").exists():
+        return FrameSet.load(crops)
+    serving = next((p for p in (run / "source_model", run) if (p / "contract.json").exists()), None)
+    if serving is None:
+        raise InputError(
+            f"{run} has no exported model yet that could find people in {crops}",
+            "export without --crops first, or give a frame set",
+        )
+    return cut_clips(crops, Model.load(serving), crop_px, max_frames=300)

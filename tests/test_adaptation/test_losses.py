@@ -1,0 +1,170 @@
+"""Each term is zero where it should be, and pulls at nothing but G's moving parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sa3dhp_edge.adaptation.adapt import Networks, Terms, plane_residual
+from sa3dhp_edge.adaptation.image_to_latent import Reading, project
+from sa3dhp_edge.adaptation.losses import Labels, info_nce, relation_residual, source_terms
+from sa3dhp_edge.adaptation.poses import generator
+from sa3dhp_edge.adaptation.relations import Rule
+from sa3dhp_edge.adaptation.source import LabelledFrames
+from sa3dhp_edge.adaptation.target import TargetClips
+from sa3dhp_edge.adaptation.trainable import unfreeze_only
+from sa3dhp_edge.adaptation.views import random_views
+from sa3dhp_edge.config import AdaptConfig, SourceConfig
+from sa3dhp_edge.geometry import fit_weak_perspective
+
+ALL = ("lcr", "hcr", "l1z", "l1v", "l2v", "exact")
+
+
+def unit(count: int, seed: int) -> torch.Tensor:
+    vectors = torch.randn(count, 16, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return nn.functional.normalize(vectors, dim=-1)
+
+
+@pytest.mark.parametrize("temperature", [0.07, 1.0])
+def test_info_nce_is_its_definition_without_negatives_of_the_same_clip(temperature: float) -> None:
+    anchor, positive, group = unit(7, 0), unit(7, 1), [0, 0, 1, 2, 2, 2, 3]
+    rows = []
+    for i in range(7):
+        own = torch.exp(anchor[i] @ positive[i] / temperature)
+        others = [torch.exp(anchor[i] @ positive[j] / temperature) for j in range(7) if group[j] != group[i]]
+        rows.append(-torch.log(own / (own + sum(others))))
+    found = info_nce(anchor, positive, torch.tensor(group), temperature)
+    torch.testing.assert_close(found, torch.stack(rows).mean())
+
+
+def test_info_nce_falls_when_positives_match() -> None:
+    anchor, group = unit(8, 0), torch.arange(8)
+    assert info_nce(anchor, anchor, group, 0.07) < 0.1 * info_nce(anchor, unit(8, 1), group, 0.07)
+
+
+def test_a_batch_of_one_clip_has_no_negatives_and_no_broken_gradient() -> None:
+    anchor = unit(5, 0).requires_grad_()
+    loss = info_nce(anchor, unit(5, 1), torch.zeros(5, dtype=torch.long), 0.07)
+    loss.backward()
+    assert loss.item() == 0
+    assert anchor.grad is not None
+    assert not anchor.grad.any()
+
+
+def test_relation_residual_is_a_mean_absolute_difference() -> None:
+    a, b = torch.zeros(2, 4), torch.tensor([[1.0, -1, 3, -3], [0, 0, 0, 0]])
+    assert relation_residual(a, b).item() == pytest.approx(1.0)
+    assert relation_residual(b, b).item() == 0
+
+
+def spoken_truth(truth: Labels) -> Reading:
+    depth = truth.pose_mm[..., 2] / 1000 * truth.camera[:, :1]
+    return Reading(truth.z, truth.camera, torch.zeros(len(depth), 1), truth.joints_uv, depth, None)
+
+
+def test_source_terms_are_zero_at_the_truth_and_only_the_wronged_one_rises(source: LabelledFrames) -> None:
+    index = np.arange(6)
+    truth = source.labels(index, random_views(generator(0), 6, tilt_deg=15))
+    right, cfg = spoken_truth(truth), SourceConfig()
+    terms = source_terms(right, truth.pose_mm, truth, cfg)
+    assert set(terms) == {"pose", "latent", "camera", "uv", "depth"}
+    assert max(float(t) for t in terms.values()) < 1e-6
+    assert right.joints_uv is not None
+    assert right.depth_uv is not None
+    for name, wrong in {
+        "latent": right._replace(z=right.z + 0.1),
+        "camera": right._replace(camera=right.camera * 1.1),
+        "uv": right._replace(joints_uv=right.joints_uv + 0.1),
+        "depth": right._replace(depth_uv=right.depth_uv + 0.1),
+    }.items():
+        risen = {k for k, v in source_terms(wrong, truth.pose_mm, truth, cfg).items() if v > 1e-6}
+        assert risen == {name}
+    assert source_terms(right, truth.pose_mm + 100, truth, cfg)["pose"].item() == pytest.approx(1)
+    assert "uv" not in source_terms(right._replace(joints_uv=None), truth.pose_mm, truth, cfg)
+
+
+def test_labels_follow_the_view(source: LabelledFrames) -> None:
+    """Weak-perspective figures: the template pose under the fitted camera lies on the moved joints."""
+    truth = source.labels(np.arange(20), random_views(generator(1), 20, tilt_deg=15))
+    torch.testing.assert_close(project(truth.pose_mm, truth.camera), truth.joints_uv, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["tilt50", "flip", "flip_tilt50"])
+def test_the_plane_residual_vanishes_for_a_reading_that_obeys_the_rule(name: str, source: LabelledFrames) -> None:
+    rule, index = Rule.parse(name), np.arange(8)
+    views = random_views(generator(2), 8, tilt_deg=10)
+    before, after = (spoken_truth(source.labels(index, v)) for v in (views, views.then(rule)))
+    assert float(plane_residual(rule, before, after)) < 1e-4
+    assert float(plane_residual(Rule.parse("tilt-20"), before, after)) > 0.05
+    assert float(plane_residual(rule, before._replace(joints_uv=None), after)) == 0
+
+
+@pytest.fixture
+def terms(fresh_networks: Callable[..., Networks], target: TargetClips, tiny: AdaptConfig) -> Terms:
+    nets = fresh_networks()
+    unfreeze_only(nets.g, tiny.trainable)
+    torch.manual_seed(1)
+    return Terms(nets, target, 32, tiny)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_loss_reaches_the_moving_parameters_and_only_those(name: str, terms: Terms) -> None:
+    nets = terms.nets
+    buffers = {k: v.clone() for k, v in nets.g.named_buffers()}
+    loss = terms.take(name, generator(0, 1))
+    loss.backward()
+    assert np.isfinite(float(loss.detach()))
+    for key, parameter in nets.g.named_parameters():
+        if key.startswith("backbone.layer2."):
+            assert parameter.grad is not None, key
+        else:
+            assert parameter.grad is None, key
+    assert sum(float(p.grad.abs().sum()) for p in nets.g.backbone.layer2.parameters() if p.grad is not None) > 0
+    for net in (nets.d_p, nets.e_m, *nets.relations.values()):
+        assert all(p.grad is None for p in net.parameters())
+    assert all(torch.equal(v, buffers[k]) for k, v in nets.g.named_buffers())
+
+
+@pytest.mark.parametrize(("name", "sides"), [("l1v", [True, False]), ("l2v", [True, False]), ("hcr", [True, True])])
+def test_the_positive_of_a_motion_relation_is_a_fixed_goal(
+    name: str, sides: list[bool], terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[bool] = []
+    motion = terms._motion
+
+    def watched(*args: object, **kwargs: object) -> torch.Tensor:
+        v = motion(*args, **kwargs)  # type: ignore[arg-type]
+        found.append(v.requires_grad)
+        return v
+
+    monkeypatch.setattr(terms, "_motion", watched)
+    terms.take(name, generator(0, 1))
+    assert found == sides
+
+
+def test_losses_are_decided_by_their_generator(terms: Terms) -> None:
+    for name in ALL:
+        assert float(terms.take(name, generator(3)).detach()) == float(terms.take(name, generator(3)).detach())
+    assert float(terms.take("l1z", generator(3)).detach()) != float(terms.take("l1z", generator(4)).detach())
+
+
+def test_losses_that_no_clip_can_serve_are_not_usable(
+    fresh_networks: Callable[..., Networks], stick_figures: Callable[..., object], tiny: AdaptConfig
+) -> None:
+    short = TargetClips(stick_figures(clips=3, frames=40, fps=30, seed=1))  # type: ignore[arg-type]
+    assert Terms(fresh_networks(), short, 32, tiny).usable() == ["lcr", "hcr", "l1z", "l1v", "exact"]
+    alone = replace(tiny, losses=("l2v", "lcr"))
+    assert Terms(fresh_networks(), short, 32, alone).usable() == ["lcr"]
+
+
+def test_the_fitted_camera_of_a_label_is_the_drawn_one(source: LabelledFrames) -> None:
+    frames = source.frames
+    assert frames.joints_mm is not None
+    assert frames.joints_uv is not None
+    camera = fit_weak_perspective(frames.joints_mm, frames.joints_uv)
+    np.testing.assert_allclose(camera, np.tile([0.9, 0, 0], (len(frames), 1)), atol=1e-4)

@@ -1,0 +1,110 @@
+"""A stage that was broken off and taken up again ends bit for bit where the uninterrupted one ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from sa3dhp_edge.adaptation import source as source_stage
+from sa3dhp_edge.adaptation.log import Log
+from sa3dhp_edge.adaptation.poses import PoseSampler
+from sa3dhp_edge.adaptation.prelearning import fit_motion_autoencoder, fit_pose_autoencoder, fit_relation
+from sa3dhp_edge.adaptation.relations import Rule
+from sa3dhp_edge.adaptation.resume import Keeper
+from sa3dhp_edge.adaptation.schedule import cosine_lr
+from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent
+from sa3dhp_edge.config import (
+    ImageConfig,
+    MotionAutoencoderConfig,
+    PoseAutoencoderConfig,
+    RelationsConfig,
+    SourceConfig,
+)
+
+STEPS = 6
+Stage = Callable[[Log, Path], tuple[Any, ...]]
+
+
+@pytest.fixture
+def stages(
+    sampler: PoseSampler,
+    frozen: dict[str, nn.Module],
+    source: LabelledFrames,
+    image_config: ImageConfig,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, Stage]:
+    monkeypatch.setattr(Keeper.__init__, "__defaults__", (-1.0,))
+    monkeypatch.setattr(source_stage, "quick_bf16", lambda _: False)
+    e_p, d_p = frozen["e_p"], frozen["d_p"]
+    poses = PoseAutoencoderConfig(steps=STEPS, batch=16)
+    relations = RelationsConfig(steps=STEPS, batch=32)
+
+    def motions(arch: Any) -> Stage:
+        cfg = MotionAutoencoderConfig(arch=arch, steps=STEPS, batch=4)
+        return lambda log, keep: fit_motion_autoencoder(sampler, sampler, e_p, d_p, cfg, 70.0, 1, log, keep)
+
+    def relation(latent: str, name: str) -> Stage:
+        rule = Rule.parse(name)
+        return lambda log, keep: fit_relation(rule, latent, sampler, sampler, frozen, relations, 1, log, keep)
+
+    return {
+        "poses": lambda log, keep: fit_pose_autoencoder(sampler, sampler, poses, 1, log, keep),
+        "motions conv": motions("conv"),
+        "motions lstm": motions("lstm"),
+        "relation z": relation("z", "flip_tilt50"),
+        "relation v": relation("v", "slow_backward"),
+        "images": lambda log, keep: fit_image_to_latent(
+            source, source, e_p, d_p, image_config, SourceConfig(steps=STEPS, batch=8), 1, log, keep
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["poses", "motions conv", "motions lstm", "relation z", "relation v", "images"])
+def test_an_interrupt_changes_nothing(
+    name: str,
+    stages: dict[str, Stage],
+    silent_log: Callable[..., Any],
+    same_weights: Callable[[nn.Module, nn.Module], bool],
+    tmp_path: Path,
+) -> None:
+    """Broken off twice: before the critic has joined, and after."""
+    fit, keep = stages[name], tmp_path / "broken"
+    *whole, report = fit(silent_log(), tmp_path / "whole")
+    for stop in (2, 4):
+        with pytest.raises(KeyboardInterrupt):
+            fit(silent_log(break_at=stop), keep)
+    log = silent_log()
+    *resumed, again = fit(log, keep)
+    assert log.seen == [4, 5]
+    assert all(same_weights(a, b) for a, b in zip(whole, resumed, strict=True))
+    assert again == report
+    assert all(np.isfinite(v) for v in report.values())
+
+
+def test_a_keeper_saves_only_when_its_time_has_come(tmp_path: Path) -> None:
+    net = nn.Linear(2, 2)
+    own = torch.optim.Adam(net.parameters())
+    assert Keeper(tmp_path / "a", {"net": net}, {"own": own}).start() == 0
+    Keeper(tmp_path / "a", {"net": net}, {"own": own}, every_s=60).step(3)
+    assert not (tmp_path / "a").exists()
+    Keeper(tmp_path / "a", {"net": net}, {"own": own}, every_s=-1).step(3)
+    assert Keeper(tmp_path / "a", {"net": net}, {"own": own}).start() == 4
+
+
+def test_the_rate_rises_over_the_warm_up_and_ends_at_a_fiftieth() -> None:
+    own = torch.optim.SGD(nn.Linear(1, 1).parameters(), 1.0)
+
+    def rate(step: int) -> float:
+        cosine_lr(own, 2.0, step, 1000, warm_up=9)
+        return float(own.param_groups[0]["lr"])
+
+    assert rate(0) == pytest.approx(0.2)
+    assert rate(9) == pytest.approx(2.0, rel=1e-3)
+    assert rate(500) == pytest.approx(1.02)
+    assert rate(1000) == pytest.approx(0.04)
