@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.config import FinderConfig
+from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.records import Box, Frame
 
 _HOG_TO_CROP = 0.95
@@ -47,9 +48,14 @@ class FixedBox(AbstractFinder):
     """The user says where the person is."""
 
     def __init__(self, box: Box) -> None:
+        self._given = box
         self._candidate = Candidate(squared(box), "given", 1.0)
 
     def candidates(self, frame: Frame) -> list[Candidate]:
+        h, w = frame.image_bgr.shape[:2]
+        if overlap(self._candidate.box, (0.0, 0.0, w, h)) == 0:
+            corners = ",".join(f"{v:g}" for v in self._given)
+            raise InputError(f"the box {corners} lies outside the frames of {w} x {h}", "give --box in their pixels")
         return [self._candidate]
 
     def confirms(self, frame: Frame, box: Box) -> bool:

@@ -76,7 +76,9 @@ class Model:
         contract = read_contract(Path(folder))
         missing = [name for name in _NEEDED if name not in {t.name for t in contract.outputs}]
         if missing:
-            raise ContractMismatch(f"{folder}: the contract lists no output {', '.join(missing)}")
+            raise ContractMismatch(
+                f"{folder}: the contract lists no output {', '.join(missing)}", "export the model again from its run"
+            )
         return Model(contract, Path(folder), threads)
 
     @property

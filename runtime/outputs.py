@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from sa3dhp_edge.skeleton import JOINTS, PARENTS
 SCHEMA = "sa3dhp-edge/poses/1"
 CAMERA_FRAME = "x right, y down, z forward"
 
+log = logging.getLogger(__name__)
+
 _O = TypeVar("_O", bound="AbstractOutput")
 
 
@@ -42,7 +45,12 @@ class AbstractOutput(ABC):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        self.close()
+        try:
+            self.close()
+        except OutputError as e:
+            if error is None:
+                raise
+            log.warning("%s", e.message)  # what ended the run is the error to show
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,7 @@ class PoseWriter(AbstractOutput):
     def __init__(self, path: Path, stream: Stream, model: ModelContract, overwrite: bool = False) -> None:
         self._path, self._stream = path, stream
         if not overwrite:
-            refuse_existing(path, "name another path, or allow overwriting")
+            refuse_existing(path, "name another path, or replace it with --overwrite")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._fd: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)

@@ -55,13 +55,14 @@ class OverlayWriter(AbstractOutput):
         if path.suffix.lower() != ".mp4":
             raise OutputError(f"{path} must end in .mp4", "the overlay is an mp4 video")
         if not overwrite:
-            refuse_existing(path, "name another path, or allow overwriting")
+            refuse_existing(path, "name another path, or replace it with --overwrite")
         self._path, self._new, self._size_wh = path, path.with_name(f".{path.stem}.new.mp4"), size_wh
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as e:
             raise OutputError(f"{path.parent} cannot be created: {e.strerror}", "name another path") from e
         code = cv2.VideoWriter.fourcc(*"mp4v")
+        self._frames = 0
         self._video: cv2.VideoWriter | None = cv2.VideoWriter(str(self._new), code, fps, size_wh)
         if not self._video.isOpened():
             self._video = None
@@ -73,6 +74,7 @@ class OverlayWriter(AbstractOutput):
         if frame.image_bgr.shape[1::-1] != self._size_wh:
             raise OutputError(f"{self._path} takes frames of {self._size_wh}, got {frame.image_bgr.shape[1::-1]}")
         self._video.write(draw(frame.image_bgr, pose, latency_ms))
+        self._frames += 1
 
     def close(self) -> None:
         if self._video is None:
@@ -80,9 +82,23 @@ class OverlayWriter(AbstractOutput):
         self._video.release()
         self._video = None
         try:
+            if not self._frames:
+                self._new.unlink(missing_ok=True)  # a video without a frame cannot be opened
+                return
+            if not self._whole():
+                self._new.unlink(missing_ok=True)
+                raise OutputError(f"{self._path} could not be written whole: is the disk full?", "free some space")
             self._new.replace(self._path)
         except OSError as e:
             raise OutputError(f"{self._path} cannot be written: {e.strerror}", "free some space") from e
+
+    def _whole(self) -> bool:
+        """Whether the file holds every frame: OpenCV does not say that a disk refused one."""
+        written = cv2.VideoCapture(str(self._new))
+        try:
+            return round(written.get(cv2.CAP_PROP_FRAME_COUNT)) == self._frames
+        finally:
+            written.release()
 
 
 def _inset(

@@ -45,15 +45,15 @@ def run_stream(cfg: RuntimeConfig, stop: threading.Event | None = None) -> RunRe
     stop = stop or threading.Event()
     for path in (cfg.out, cfg.overlay):
         if path is not None and not cfg.overwrite:
-            refuse_existing(path, "name another path, or allow overwriting")
+            refuse_existing(path, "name another path, or replace it with --overwrite")
     model = Model.load(cfg.model, cfg.threads)
     finder = make_finder(cfg.box, cfg.detector, cfg.finder, cfg.threads)
     with ExitStack() as opened:
         opened.callback(model.close)
         source = opened.enter_context(_open(cfg))
         intrinsics = _intrinsics(cfg.intrinsics, source.size_wh)
+        model.warm_up()  # a model that does not run leaves no output behind
         outputs = [opened.enter_context(output) for output in _outputs(cfg, source, intrinsics, model)]
-        model.warm_up()
         opened.enter_context(_stopped_by_signals(stop))
         tracker = Tracker(finder, cfg.tracker)
         report = run(source, tracker, Estimator(model, intrinsics, cfg.height_mm), outputs, stop, cfg.max_frames)
@@ -118,7 +118,7 @@ def nobody_in(source: str) -> NobodyFound:
     """The error for an input without a person."""
     return NobodyFound(
         f"nobody was found in {source}",
-        "check that one person is seen from head to feet; give a start box or a person detector if the search fails",
+        "check that one person is seen from head to feet; if the search fails, give --box or --detector",
     )
 
 

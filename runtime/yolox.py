@@ -34,6 +34,10 @@ class YoloxDetector(AbstractFinder):
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
+        if not path.is_file():
+            raise ModelError(
+                f"the detector {path} is not there", "name a YOLOX network in ONNX, or leave --detector out"
+            )
         self._backend = OnnxBackend(path, threads=threads)
         inputs, outputs = self._backend.inputs, self._backend.outputs
         shape = inputs[0].shape if len(inputs) == 1 else ()

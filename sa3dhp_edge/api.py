@@ -60,6 +60,9 @@ class PoseModel:
         """
         if image_bgr.ndim != 3:
             raise ShapeError(f"a picture is (H, W, 3) uint8, got {image_bgr.shape}")
+        x0, y0, x1, y1 = box
+        if not (np.isfinite(box).all() and x0 < x1 and y0 < y1):
+            raise ShapeError(f"a box is x0, y0, x1, y1 in pixels with x0 < x1 and y0 < y1, got {box}")
         height, width = image_bgr.shape[:2]
         camera = intrinsics or Intrinsics.guess((width, height))
         return Estimator(self._model, camera, height_mm).poses(Frame(image_bgr, 0, 0.0), [box])[0]

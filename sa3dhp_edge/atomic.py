@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from sa3dhp_edge.errors import OutputError
 
@@ -25,6 +27,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """A small JSON file, replaced in one step."""
+    write_text(path, json.dumps(values, indent=1) + "\n")
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Replace a file's content in one step; the old content stays if the disk refuses."""
     temporary = path.with_name(f".{path.name}.new")
@@ -36,7 +43,8 @@ def write_bytes(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as e:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise OutputError(f"{path} cannot be written: {e.strerror}", "free some space or name another path") from e
 
 
@@ -61,7 +69,8 @@ def publish_folder(folder: Path) -> Iterator[Path]:
     except OSError as e:
         shutil.rmtree(new, ignore_errors=True)
         raise OutputError(
-            f"{folder} cannot be written: {e.strerror or e}", "free some space or name another path"
+            f"{folder} cannot be written: {e.strerror or f'is the disk full? {e}'}",
+            "free some space or name another path",
         ) from e
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)

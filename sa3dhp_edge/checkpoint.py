@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,6 +11,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from sa3dhp_edge.atomic import write_bytes
+from sa3dhp_edge.atomic import write_json as write_json
 from sa3dhp_edge.errors import TrainingError
 
 
@@ -84,8 +83,3 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {k: file.get_tensor(k) for k in file.keys()}, file.metadata() or {}  # noqa: SIM118
     except (OSError, SafetensorError) as e:
         raise TrainingError(f"{path} cannot be read as weights: {e}", "train this stage again") from e
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """A small JSON file, replaced in one step."""
-    write_bytes(path, (json.dumps(values, indent=1) + "\n").encode())

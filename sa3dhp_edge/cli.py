@@ -1,6 +1,7 @@
 """The command line: which commands there are, what every one of them shares, and the exit status.
 
-Exit status: 0 done, 1 an error with its hint, 2 wrong usage, 130 interrupted. Results go to stdout, logs to stderr.
+Exit status: 0 done, 1 an error with its hint, 2 wrong usage, 130 interrupted; a `run` that Ctrl-C ends is done, its
+outputs whole. Results go to stdout, logs to stderr.
 """
 
 from __future__ import annotations

@@ -111,7 +111,10 @@ class AdaptConfig:
     lr_relation: float = 1e-4
     temperature: float = 0.07
     trainable: tuple[str, ...] = ("backbone.layer2.*",)
-    """Patterns of the parameter names that move; the paper moves Res-3 = torchvision's layer2."""
+    """Patterns of the parameter names that move; the paper moves Res-3 = torchvision's layer2.
+
+    Gains and biases of a named layer's normalisation move with it; its running statistics never do.
+    """
     replay: float = 1.0
     """Weight of the supervised source loss that goes with every step; 0 switches it off."""
     replay_batch: int = 32
@@ -119,7 +122,7 @@ class AdaptConfig:
     """Weight of 2D and camera equivariance beside each spatial rule."""
     max_target_frames: int = 6000
     held_out_share: float = 0.15
-    """Share of the target clips that only the guard looks at."""
+    """Share of the target clips that only the guard looks at; at least one where there are two or more."""
     check_every: int = 20
     collapse_floor: float = 0.6
     """Restore when the target's pose spread falls below this share of what it was."""

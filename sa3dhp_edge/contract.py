@@ -22,6 +22,7 @@ from sa3dhp_edge.skeleton import JOINTS, PARENTS, TEMPLATE_BONE_MM, TEMPLATE_HEI
 
 FORMAT = 1
 FILE = "contract.json"
+_AGAIN = "export the model again from its run"
 FRAME = "ray of the crop: x right, y down, z forward"
 
 
@@ -88,12 +89,19 @@ class ModelContract:
 
     def __post_init__(self) -> None:
         if self.joints != JOINTS or self.parents != PARENTS:
-            raise ContractMismatch(f"the model's skeleton is {', '.join(self.joints)}; ours is {', '.join(JOINTS)}")
+            raise ContractMismatch(
+                f"the model's skeleton is {', '.join(self.joints)}; ours is {', '.join(JOINTS)}", _AGAIN
+            )
         if self.unit != "mm" or self.frame != FRAME:
-            raise ContractMismatch(f"the model speaks {self.unit} in frame {self.frame!r}; ours is mm in {FRAME!r}")
+            raise ContractMismatch(
+                f"the model speaks {self.unit} in frame {self.frame!r}; ours is mm in {FRAME!r}", _AGAIN
+            )
         missing = {"g.onnx", "e_m.onnx"} - set(self.files)
         if missing:
-            raise ContractMismatch(f"the contract names no {', '.join(sorted(missing))}")
+            raise ContractMismatch(f"the contract names no {', '.join(sorted(missing))}", _AGAIN)
+        image = [(t.name, *t.shape[1:]) for t in self.inputs]
+        if image != [("image", 3, self.crop_px, self.crop_px)]:
+            raise ContractMismatch(f"the contract's inputs are {image}, its crops have {self.crop_px} px", _AGAIN)
 
     def sha256(self) -> str:
         """One hash for the whole model: of its files' hashes."""
@@ -121,11 +129,11 @@ def read_contract(model: Path) -> ModelContract:
     """
     hint = "make a model folder with `sa3dhp-edge export RUN --out MODEL`"
     if not (model / FILE).is_file():
-        what = "is no model folder: it has no contract.json" if model.is_dir() else "is not there"
+        what = "is no model folder: it has no contract.json" if model.exists() else "is not there"
         raise ModelError(f"{model} {what}", hint)
     try:
         raw = json.loads((model / FILE).read_text())
-        version = raw["format"]
+        version = int(raw["format"])
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise ModelError(f"{model / FILE} cannot be read as a contract: {e}", hint) from e
     if version != FORMAT:
@@ -147,13 +155,21 @@ def _from_json(raw: dict[str, Any], model: Path) -> ModelContract:
     names = {f.name for f in dataclasses.fields(ModelContract)}
     unknown = sorted(set(raw) - names)
     if unknown:
-        raise ContractMismatch(f"{model / FILE} has unknown fields: {', '.join(unknown)}")
+        raise ContractMismatch(f"{model / FILE} has unknown fields: {', '.join(unknown)}", _AGAIN)
     try:
         made: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
         made["inputs"] = tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in raw["inputs"])
         made["outputs"] = tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in raw["outputs"])
         made["relations"] = tuple(RelationNet(**r) for r in raw["relations"])
-        made["confidence"] = Confidence(**raw["confidence"])
+        score = raw["confidence"]["joint_score"]
+        made["confidence"] = Confidence(float(raw["confidence"]["cycle"]), None if score is None else float(score))
+        made["mean"], made["std"] = _three(raw["mean"]), _three(raw["std"])
+        made["crop_px"], made["files"] = int(raw["crop_px"]), dict(raw["files"])
         return ModelContract(**made)
-    except (KeyError, TypeError) as e:
-        raise ContractMismatch(f"{model / FILE} is incomplete: {e}") from e
+    except (AttributeError, KeyError, TypeError, ValueError) as e:
+        raise ContractMismatch(f"{model / FILE} is incomplete: {e}", _AGAIN) from e
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    r, g, b = (float(v) for v in values)
+    return r, g, b

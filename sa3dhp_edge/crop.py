@@ -18,7 +18,8 @@ from sa3dhp_edge.errors import ShapeError
 from sa3dhp_edge.geometry import Array, Intrinsics, ray_rotation
 
 FIELD = 1.5
-"""Stored pictures span 1.5 nominal crops, so that any turn of the crop (sqrt 2) stays inside them."""
+"""Stored pictures span 1.5 nominal crops: a crop turned by any angle (sqrt 2) stays inside them, one that is also
+shrunk or shifted may reach a little over the border."""
 
 BOX_MARGIN = 1.25
 """A crop's side over the longer side of the box around the person's joints."""

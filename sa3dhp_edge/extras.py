@@ -27,12 +27,12 @@ class Extra:
 
 
 CORE = Extra("", ("numpy", "cv2", "onnxruntime", "typer"), "everything")
-_ADAPT = Extra("adapt", ("torch", "safetensors", "numba", "matplotlib", "tensorboard"), "training and adaptation")
+_EXPORT = Extra("export", ("torch", "safetensors", "onnx", "onnxscript", "numba"), "export of a trained model")
 EXTRAS: dict[str, Extra] = {
     extra.name: extra
     for extra in (
-        _ADAPT,
-        Extra("export", (*_ADAPT.imports, "onnx", "onnxscript"), "export of a trained model"),
+        Extra("adapt", (*_EXPORT.imports, "tensorboard", "matplotlib"), "training and adaptation"),
+        _EXPORT,
         Extra("tensorrt", ("cuda",), "TensorRT engines; TensorRT itself comes with JetPack or pip"),
         Extra("pycuda", ("pycuda",), "TensorRT engines through PyCUDA"),
         Extra("view", ("rerun",), "the 3D viewer"),

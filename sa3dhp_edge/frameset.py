@@ -25,6 +25,7 @@ from sa3dhp_edge.errors import DataError
 from sa3dhp_edge.skeleton import J
 
 FORMAT = 1
+_AGAIN = "make the frame set again"
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class FrameSet:
             array = getattr(self, name)
             if array is not None and array.shape != shape:
                 raise DataError(f"{name} is {array.shape}, {n} frames with a crop of {self.crop_px} px ask for {shape}")
+        if self.images.dtype != np.uint8:
+            raise DataError(f"images are {self.images.dtype}, a frame set has uint8", _AGAIN)
 
     def __len__(self) -> int:
         return len(self.clip)
@@ -99,22 +102,23 @@ class FrameSet:
         """Map a folder written by `save`; pictures are read from the disk when used."""
         try:
             about = json.loads((folder / "set.json").read_text())
-        except (OSError, ValueError) as e:
+            version = about["format"]
+        except (OSError, ValueError, KeyError, TypeError) as e:
             raise DataError(
                 f"{folder} is no frame set: {e}", "a frame set holds set.json, frames.npz, images.npy"
             ) from e
-        if about.get("format") != FORMAT:
-            raise DataError(f"{folder} has frame set format {about.get('format')}, this version reads {FORMAT}")
+        if version != FORMAT:
+            raise DataError(f"{folder} has frame set format {version}, this version reads {FORMAT}", _AGAIN)
         try:
             with (folder / "frames.npz").open("rb") as file, np.load(file) as columns:
                 arrays = {k: columns[k] for k in columns.files}
             images = np.load(folder / "images.npy", mmap_mode="r")
-        except (OSError, ValueError, zipfile.BadZipFile, zlib.error) as e:
-            raise DataError(f"{folder} is damaged: {e}") from e
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as e:
+            raise DataError(f"{folder} is damaged: {e}", _AGAIN) from e
         try:
             return FrameSet(images=images, crop_px=about["crop_px"], origin=tuple(about["origin"]), **arrays)
         except (KeyError, TypeError) as e:
-            raise DataError(f"{folder} is incomplete: {e}") from e
+            raise DataError(f"{folder} is incomplete: {e}", _AGAIN) from e
 
 
 _COLUMNS = ("clip", "time_s", "joints_mm", "joints_uv", "visible", "box_xyxy_px")

@@ -53,8 +53,9 @@ Install = Callable[[str, Callable[..., Any]], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run the command line in this process as a shell would."""
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Call:
+    """Run the command line in this process as a shell would, in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["sa3dhp-edge", *arguments])
@@ -230,7 +231,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
     [
         (
             "pretrain --out r",
-            "sa3dhp_edge.jobs.adapt.pretrain",
+            "sa3dhp_edge.jobs.pretrain.pretrain",
             {"source": "synth", "poses": None, "preset": None, "overrides": (), "out": Path("r"), "resume": False},
         ),
         (
@@ -246,7 +247,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         (
             "experiment adaptation --out o --seeds 4",
             "sa3dhp_edge.jobs.experiment.adaptation",
-            {"out": Path("o"), "seeds": (4,), "preset": None, "overrides": ()},
+            {"out": Path("o"), "seeds": (4,), "preset_name": None, "overrides": ()},
         ),
         (
             "bench --model m --threads 1,2",
@@ -296,7 +297,7 @@ def test_interrupted_training_says_how_to_go_on(call: Call, install: Install, li
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    install(f"sa3dhp_edge.jobs.adapt.{line.split()[0]}", interrupt)
+    install("sa3dhp_edge.jobs.{0}.{0}".format(line.split()[0]), interrupt)
     outcome = call(*line.split())
     assert (outcome.code, outcome.out) == (130, "")
     assert "--resume continues runs/a" in outcome.err
@@ -309,7 +310,7 @@ def test_interrupted_training_says_how_to_go_on(call: Call, install: Install, li
         ("pretrain --out r", "adapt"),
         ("experiment adaptation --out o", "adapt"),
         ("export r --out m", "export"),
-        ("demo", "export"),
+        ("demo", "adapt"),
     ],
 )
 def test_a_missing_package_is_named_with_its_command(

@@ -14,6 +14,7 @@ from sa3dhp_edge.contract import Tensor
 from sa3dhp_edge.errors import ContractMismatch, ModelError
 
 _LOG_ERRORS_ONLY = 3
+_AGAIN = "export the model again from its run"
 _DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16"}
 _LOAD_ERRORS = (
     ort_errors.Fail,
@@ -48,7 +49,7 @@ class OnnxBackend(AbstractBackend):
         threads: int = 0,
     ) -> None:
         if not path.is_file():
-            raise ModelError(f"{path} is not there", "export the model again")
+            raise ModelError(f"{path} is not there", _AGAIN)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -56,7 +57,7 @@ class OnnxBackend(AbstractBackend):
         try:
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except _LOAD_ERRORS as e:
-            raise ModelError(f"{path} cannot be loaded as an ONNX network: {e}", "export the model again") from e
+            raise ModelError(f"{path} cannot be loaded as an ONNX network: {e}", _AGAIN) from e
         self.inputs = _described(self._session.get_inputs()) if inputs is None else inputs
         self.outputs = _described(self._session.get_outputs()) if outputs is None else outputs
         _check(path, "input", self.inputs, self._session.get_inputs())
@@ -67,7 +68,9 @@ class OnnxBackend(AbstractBackend):
             array = inputs.get(tensor.name)
             if array is None or array.dtype != tensor.dtype or not _fits(tensor.shape, array.shape):
                 found = "nothing" if array is None else f"{array.shape} {array.dtype}"
-                raise ContractMismatch(f"input {tensor.name} must be {tensor.shape} {tensor.dtype}, got {found}")
+                raise ContractMismatch(
+                    f"input {tensor.name} must be {tensor.shape} {tensor.dtype}, got {found}", _AGAIN
+                )
         names = [t.name for t in self.outputs]
         return dict(zip(names, self._session.run(names, inputs), strict=True))
 
@@ -90,11 +93,12 @@ def _check(path: Path, role: str, wanted: tuple[Tensor, ...], found: list[Any]) 
     for tensor in wanted:
         node = by_name.get(tensor.name)
         if node is None:
-            raise ContractMismatch(f"{path} has no {role} {tensor.name}; it has {', '.join(sorted(by_name))}")
+            raise ContractMismatch(f"{path} has no {role} {tensor.name}; it has {', '.join(sorted(by_name))}", _AGAIN)
         if _DTYPES.get(node.type) != tensor.dtype or not _fits(tensor.shape, tuple(node.shape)):
             raise ContractMismatch(
                 f"{path}: {role} {tensor.name} is {tuple(node.shape)} {node.type}, "
-                f"the contract says {tensor.shape} {tensor.dtype}"
+                f"the contract says {tensor.shape} {tensor.dtype}",
+                _AGAIN,
             )
 
 

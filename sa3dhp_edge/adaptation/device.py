@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import nn
+
+CPU = torch.device("cpu")
 
 
 def training_device() -> torch.device:
     """The GPU if torch sees one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device("cuda") if torch.cuda.is_available() else CPU
+
+
+def place(net: nn.Module) -> torch.device:
+    """Where a network's parameters lie."""
+    return next(net.parameters()).device
+
+
+@contextmanager
+def on_device(device: torch.device, *nets: nn.Module) -> Iterator[None]:
+    """Networks on a device for a while; afterwards each is back where it was, whatever happened."""
+    home = [place(net) for net in nets]
+    try:
+        for net in nets:
+            net.to(device)
+        yield
+    finally:
+        for net, there in zip(nets, home, strict=True):
+            net.to(there)
 
 
 def quick_bf16(device: torch.device) -> bool:

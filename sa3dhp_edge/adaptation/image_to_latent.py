@@ -15,8 +15,12 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, Kinematics, PoseEncoder
 from sa3dhp_edge.adaptation.resnet import BasicBlock, ResNet50ToRes4
+from sa3dhp_edge.adaptation.views import MEAN, STD
 from sa3dhp_edge.config import ImageConfig
 from sa3dhp_edge.skeleton import J
+
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation per channel of the pictures, 0..1, that public ImageNet weights were trained on."""
 
 
 class Reading(NamedTuple):
@@ -37,6 +41,11 @@ class Reading(NamedTuple):
     joints_uv: Tensor | None
     depth_uv: Tensor | None
     score: Tensor | None
+
+    def cpu(self) -> Reading:
+        """The same on the CPU."""
+        rest = (None if t is None else t.cpu() for t in (self.joints_uv, self.depth_uv, self.score))
+        return Reading(self.z.cpu(), self.camera.cpu(), self.feature.cpu(), *rest)
 
 
 class Backbone(nn.Module):
@@ -132,12 +141,20 @@ class EdgeG(nn.Module):
 
 
 class PaperG(nn.Module):
-    """ResNet-50 to res4f, a convolutional head and fully connected layers (method, section 4)."""
+    """ResNet-50 to res4f, a convolutional head and fully connected layers (method, section 4).
+
+    Pictures arrive normalised as everywhere; the backbone gets them as ImageNet weights know them.
+    """
 
     bf16 = False
+    gain: Tensor
+    offset: Tensor
 
     def __init__(self, cfg: ImageConfig) -> None:
         super().__init__()
+        mean, std, own_mean, own_std = (torch.tensor(v).view(3, 1, 1) for v in (*IMAGENET, MEAN, STD))
+        self.register_buffer("gain", own_std / std, persistent=False)
+        self.register_buffer("offset", (own_mean - mean) / std, persistent=False)
         self.backbone = ResNet50ToRes4()
         sizes = [1024, 512, 256, 128, 64]
         self.head = nn.Sequential(
@@ -160,7 +177,7 @@ class PaperG(nn.Module):
     def forward(self, image: Tensor) -> Reading:
         """(b, 3, S, S) normalised -> Reading without 2D: joints follow from pose and camera."""
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
-            maps = self.head(self.backbone(image))
+            maps = self.head(self.backbone(image * self.gain + self.offset))
         feature = self.feature(maps.float().flatten(1))
         latent = self.latent(feature)
         log_scale, shift = self.camera(latent).split([1, 2], -1)

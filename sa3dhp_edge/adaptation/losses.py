@@ -69,11 +69,12 @@ def info_nce(anchor: Tensor, positive: Tensor, group: Tensor, temperature: float
     Args:
         group: (b,) the clip each row comes from.
     """
+    group = group.to(anchor.device)
     logits = anchor @ positive.T / temperature
     same = group[:, None] == group[None, :]
     same.fill_diagonal_(False)
     logits = logits.masked_fill(same, float("-inf"))
-    return cross_entropy(logits, torch.arange(len(anchor)))
+    return cross_entropy(logits, torch.arange(len(anchor), device=anchor.device))
 
 
 def relation_residual(moved: Tensor, positive: Tensor) -> Tensor:

@@ -76,25 +76,17 @@ class ModelSet:
         """Read what `save` wrote; every network frozen.
 
         Raises:
-            ModelError: no weights there, or of another format.
+            ModelError: no weights there, of another format, or not described in full.
             TrainingError: weights that do not fit the settings beside them.
         """
         about = _about(folder)
-        settings = from_dict(about["settings"])
-        e_m, d_m = motion_autoencoder(settings.motion_autoencoder.arch)
-        errors = {(r["latent"], r["rule"]): float(r["held_out_error"]) for r in about["relations"]}
-        made = ModelSet(
-            settings=settings,
-            g=image_network(settings.image),
-            e_p=PoseEncoder(),
-            d_p=PoseDecoder(),
-            e_m=e_m,
-            d_m=d_m,
-            relations={key: RelationTransformer(latent_size(key[0])) for key in errors},
-            relation_errors=errors,
-            confidence=Confidence(**about["confidence"]),
-            lineage=tuple(about["lineage"]),
-        )
+        try:
+            made = _untrained(about)
+        except (KeyError, TypeError, ValueError) as e:
+            raise ModelError(
+                f"{folder / 'settings.json'} does not describe a model in full: {type(e).__name__} {e}",
+                "train or export the model again",
+            ) from e
         for name, net in made._networks().items():
             load_weights(folder / f"{name}.safetensors", net)
             freeze(net)
@@ -108,6 +100,25 @@ class ModelSet:
 def latent_size(latent: str) -> int:
     """Size of a pose ("z") or motion ("v") latent."""
     return LATENT if latent == "z" else MOTION_LATENT
+
+
+def _untrained(about: dict[str, Any]) -> ModelSet:
+    """The described model with fresh weights."""
+    settings = from_dict(about["settings"])
+    e_m, d_m = motion_autoencoder(settings.motion_autoencoder.arch)
+    errors = {(r["latent"], r["rule"]): float(r["held_out_error"]) for r in about["relations"]}
+    return ModelSet(
+        settings=settings,
+        g=image_network(settings.image),
+        e_p=PoseEncoder(),
+        d_p=PoseDecoder(),
+        e_m=e_m,
+        d_m=d_m,
+        relations={key: RelationTransformer(latent_size(key[0])) for key in errors},
+        relation_errors=errors,
+        confidence=Confidence(**about["confidence"]),
+        lineage=tuple(about["lineage"]),
+    )
 
 
 def _about(folder: Path) -> dict[str, Any]:

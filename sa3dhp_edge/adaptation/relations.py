@@ -23,6 +23,9 @@ from sa3dhp_edge.skeleton import MIRROR
 TICK_HZ = 60
 """Times of a rule are counted in ticks of the unpaired motion's rate."""
 
+_TILT = re.compile(r"tilt-?\d+(?:\.\d+)?")
+_KINDS = {"flip": "flip", "slow": "tempo", "fast": "tempo", "backward": "direction", "forward": "direction"}
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -88,27 +91,24 @@ class Rule:
         """A rule from its name, whatever the order of its parts.
 
         Raises:
-            ConfigError: a part that is not known, or a tempo without its window.
+            ConfigError: a part that is not known, two parts of one kind, or a tempo without its window.
         """
         body, _, rate = name.partition("@")
-        flip = backward = False
-        tilt, tempo = 0.0, "same"
+        said: dict[str, str] = {}
         for part in body.split("_"):
-            if number := re.fullmatch(r"tilt(-?\d+(?:\.\d+)?)", part):
-                tilt = float(number[1])
-            elif part == "flip":
-                flip = True
-            elif part in ("slow", "fast"):
-                tempo = part
-            elif part in ("backward", "forward"):
-                backward = part == "backward"
-            else:
+            kind = "tilt" if _TILT.fullmatch(part) else _KINDS.get(part)
+            if kind is None:
                 raise ConfigError(
                     f"rule {name!r} has an unknown part {part!r}", "parts: flip, tiltN, backward, slow, fast"
                 )
+            if kind in said:
+                raise ConfigError(f"rule {name!r} says both {said[kind]!r} and {part!r}", "name one of the two")
+            said[kind] = part
+        tempo = said.get("tempo", "same")
         if rate not in ("", "60") or (rate and tempo == "same"):
             raise ConfigError(f"rule {name!r}: @60 belongs to the slow and fast rules only")
-        return Rule(flip, tilt, backward, tempo, rate == "60")
+        tilt = float(said.get("tilt", "tilt0").removeprefix("tilt"))
+        return Rule("flip" in said, tilt, said.get("direction") == "backward", tempo, rate == "60")
 
 
 CANDIDATES_Z: tuple[str, ...] = (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sa3dhp_edge import metrics
-from sa3dhp_edge.adaptation.device import quick_bf16
+from sa3dhp_edge.adaptation.device import CPU, on_device, quick_bf16, training_device
 from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading, image_network, project
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.losses import Labels, source_terms
@@ -42,15 +42,15 @@ class LabelledFrames:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def batch(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Labels]:
-        """Random frames from random views in changed light: (b, 3, S, S) normalised, and their truth."""
+    def batch(self, rng: np.random.Generator, count: int, device: torch.device = CPU) -> tuple[Tensor, Labels]:
+        """Random frames from random views in changed light: (b, 3, S, S) normalised, and their truth, on the device."""
         index = np.sort(rng.integers(0, len(self), count))
         views = random_views(rng, count, tilt_deg=SOURCE_TILT_DEG)
-        crops = cover(rng, change_light(rng, views.crops(self.frames.images[index], self.crop_px)))
-        return normalised(crops), self.labels(index, views)
+        crops = cover(rng, change_light(rng, views.crops(self.frames.images[index], self.crop_px, device)))
+        return normalised(crops), Labels(*(t.to(device, non_blocking=True) for t in self.labels(index, views)))
 
     def labels(self, index: NDArray[np.intp], views: Views) -> Labels:
-        """The truth of frames as the views show them."""
+        """The truth of frames as the views show them, on the CPU."""
         pose, uv = views.poses(self._template[index]), views.joints_uv(self._uv[index])
         camera = fit_weak_perspective(pose, uv).astype(np.float32)
         pose_t = torch.from_numpy(pose)
@@ -71,44 +71,59 @@ def fit_image_to_latent(
     elif image.imagenet_weights:
         g.backbone.load_imagenet(Path(image.imagenet_weights))
     g.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    g.bf16 = quick_bf16(torch.device("cpu"))
-    own = torch.optim.AdamW(g.parameters(), cfg.lr, weight_decay=1e-4)
-    keeper = Keeper(keep, {"g": g}, {"own": own})
-    for step in log.steps("G on the source", keeper.start(), cfg.steps):
-        rng = generator(seed, 5, step)
-        cosine_lr(own, cfg.lr, step, cfg.steps, warm_up=100)
-        images, truth = source.batch(rng, cfg.batch)
-        reading = g(images.contiguous(memory_format=torch.channels_last))
-        terms = source_terms(reading, d_p(reading.z), truth, cfg)
-        own.zero_grad()
-        total = torch.stack(list(terms.values())).sum()
-        total.backward()
-        nn.utils.clip_grad_norm_(g.parameters(), 5.0, error_if_nonfinite=True)
-        own.step()
-        if step % LOG_EVERY == 0:
-            log.scalars("source", step, {k: float(v.detach()) for k, v in terms.items()})
-        keeper.step(step)
+    device = training_device()
+    g.bf16 = quick_bf16(device)
+    with on_device(device, g, d_p):
+        own = torch.optim.AdamW(g.parameters(), cfg.lr, weight_decay=1e-4)
+        keeper = Keeper(keep, {"g": g}, {"own": own})
+        for step in log.steps("G on the source", keeper.start(), cfg.steps):
+            rng = generator(seed, 5, step)
+            cosine_lr(own, cfg.lr, step, cfg.steps, warm_up=100)
+            images, truth = source.batch(rng, cfg.batch, device)
+            reading = g(images.contiguous(memory_format=torch.channels_last))
+            terms = source_terms(reading, d_p(reading.z), truth, cfg)
+            own.zero_grad()
+            torch.stack(list(terms.values())).sum().backward()
+            _refuse_non_finite(nn.utils.clip_grad_norm_(g.parameters(), 5.0), step, terms)
+            own.step()
+            if step % LOG_EVERY == 0:
+                log.scalars("source", step, {k: float(v.detach()) for k, v in terms.items()})
+            keeper.step(step)
     g.bf16 = False
     g.eval()
     return g, measure(g, d_p, held_out.frames, held_out.crop_px)
 
 
+def _refuse_non_finite(norm: Tensor, step: int, terms: dict[str, Tensor]) -> None:
+    """Raise when a gradient's norm says that training has come apart."""
+    if not norm.isfinite():
+        said = ", ".join(f"{k} {float(v.detach()):.3g}" for k, v in terms.items())
+        raise TrainingError(
+            f"G on the source: the loss or its gradient is not finite at step {step} ({said})",
+            "lower source.lr, or look for labels that are not finite in the source",
+        )
+
+
 def read_frames(
     g: nn.Module, d_p: nn.Module, images: NDArray[np.uint8], crop_px: int, batch: int = 128
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], list[Reading]]:
-    """Poses (N, 17, 3) mm, joints (N, 17, 2) uv and the readings, batch by batch, of stored pictures seen plainly."""
+    """Poses (N, 17, 3) mm, joints (N, 17, 2) uv and the readings, batch by batch, of stored pictures seen plainly.
+
+    Worked out on the training device; all results lie on the CPU.
+    """
+    device = training_device()
     poses, joints = [], []
     readings: list[Reading] = []
     g.eval()
-    with torch.no_grad():
+    with on_device(device, g, d_p), torch.no_grad():
         for start in range(0, len(images), batch):
             part = np.asarray(images[start : start + batch])
-            reading = g(normalised(plain_views(len(part)).crops(part, crop_px)))
+            reading = g(normalised(plain_views(len(part)).crops(part, crop_px, device)))
             pose = d_p(reading.z)
             uv = project(pose, reading.camera) if reading.joints_uv is None else reading.joints_uv
-            poses.append(pose.numpy())
-            joints.append(uv.numpy())
-            readings.append(reading)
+            poses.append(pose.cpu().numpy())
+            joints.append(uv.cpu().numpy())
+            readings.append(reading.cpu())
     return np.concatenate(poses), np.concatenate(joints), readings
 
 

@@ -38,7 +38,7 @@ class Moments:
 
     def mix(self, per_frame: Tensor) -> Tensor:
         """(m, d) of the frames to (b, 30, d) of the moments."""
-        weight = torch.from_numpy(self.weight)[..., None]
+        weight = torch.from_numpy(self.weight).to(per_frame.device)[..., None]
         return per_frame[self.before] * (1 - weight) + per_frame[self.after] * weight
 
 
@@ -54,10 +54,10 @@ class TargetClips:
             )
 
     def split(self, held_out_share: float, seed: int) -> tuple[TargetClips, TargetClips]:
-        """(training, held out), by whole clips; a single clip serves as both."""
-        count = round(held_out_share * len(self.clips))
-        if not 0 < count < len(self.clips):
+        """(training, held out), by whole clips, at least one on each side; a single clip serves as both."""
+        if len(self.clips) < 2:
             return self, self
+        count = min(max(1, round(held_out_share * len(self.clips))), len(self.clips) - 1)
         order = np.random.default_rng(seed).permutation(len(self.clips))
         out = set(order[:count].tolist())
         train = [c for i, c in enumerate(self.clips) if i not in out]
@@ -85,7 +85,8 @@ class TargetClips:
         return lines
 
     def windows(self, rng: np.random.Generator, rule: Rule, count: int) -> tuple[Moments, Moments, NDArray[np.intp]]:
-        """`count` windows at random places: anchor moments, positive moments, the clip of each.
+        """`count` windows at random places: anchor moments, positive moments, and for each window the position
+        of its clip among those that serve the rule.
 
         Windows come from different clips as long as there are enough.
         """

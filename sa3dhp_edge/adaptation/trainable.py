@@ -37,7 +37,7 @@ def freeze(*nets: nn.Module) -> None:
 
 
 def snapshot(net: nn.Module) -> dict[str, Tensor]:
-    """A copy of everything a network holds."""
+    """A copy of every parameter and persistent buffer of a network: what `restore` puts back."""
     return {k: v.detach().clone() for k, v in net.state_dict().items()}
 
 

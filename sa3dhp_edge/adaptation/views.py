@@ -6,7 +6,7 @@ so views compose by multiplication and a rule on pixels is one more factor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool2d, grid_sample
 
+from sa3dhp_edge.adaptation.device import CPU
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.crop import FIELD
 from sa3dhp_edge.skeleton import MIRROR
@@ -43,23 +44,18 @@ class Views:
         linear = rule.linear()
         return Views(linear[:2, :2] @ self.matrix, linear @ self.tilt_flip)
 
-    def repeat(self, times: int) -> Views:
-        """Each view `times` times in a row, for the frames of a clip."""
-        return Views(self.matrix.repeat(times, 0), self.tilt_flip.repeat(times, 0))
+    def crops(self, pictures: NDArray[np.uint8], crop_px: int, device: torch.device = CPU) -> Tensor:
+        """(b, P, P, 3) uint8 stored pictures -> (b, 3, crop_px, crop_px) float in 0..1, made on the device.
 
-    def without_shift(self) -> Views:
-        """The same turns and sizes about the crop's centre."""
-        matrix = self.matrix.copy()
-        matrix[:, :, 2] = 0
-        return replace(self, matrix=matrix)
-
-    def crops(self, pictures: NDArray[np.uint8], crop_px: int) -> Tensor:
-        """(b, P, P, 3) uint8 stored pictures -> (b, 3, crop_px, crop_px) float in 0..1."""
+        Differs: outside the stored picture the border pixel is repeated; the stored margin makes that rare.
+        """
         full = np.tile(np.eye(3, dtype=np.float32), (len(self), 1, 1))
         full[:, :2] = self.matrix
         inverse = np.linalg.inv(full)[:, :2] / FIELD
-        grid = affine_grid(torch.from_numpy(inverse), [len(self), 3, crop_px, crop_px], align_corners=False)
-        images = torch.from_numpy(np.array(pictures)).permute(0, 3, 1, 2).float() / 255
+        size = [len(self), 3, crop_px, crop_px]
+        grid = affine_grid(torch.from_numpy(inverse).to(device, non_blocking=True), size, align_corners=False)
+        stored = torch.from_numpy(np.array(pictures)).to(device, non_blocking=True)
+        images = stored.permute(0, 3, 1, 2).float() / 255
         return grid_sample(images, grid, padding_mode="border", align_corners=False)
 
     def joints_uv(self, uv: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -96,27 +92,36 @@ def random_views(rng: np.random.Generator, count: int, *, tilt_deg: float, mirro
     return Views(matrix.astype(np.float32), turn.astype(np.float32))
 
 
-def change_light(rng: np.random.Generator, crops: Tensor, strength: float = 1.0) -> Tensor:
-    """Photometric change: gain, contrast, colour, gamma, grey, blur, noise.
+def change_light(
+    rng: np.random.Generator, crops: Tensor, strength: float = 1.0, group: NDArray[np.intp] | None = None
+) -> Tensor:
+    """Photometric change: gain, contrast, colour, gamma, grey, blur; and noise, which is each picture's own.
 
     Args:
         crops: (b, 3, S, S) in 0..1.
         strength: 0 leaves pictures as they are.
+        group: (b,) numbers from 0; pictures of one number, as the frames of a window, share one change of light.
     """
-    b = len(crops)
+    group = np.arange(len(crops)) if group is None else group
+    n, at = int(group.max()) + 1, crops.device
+    row = torch.from_numpy(group).to(at)
 
     def draw(low: float, high: float, *shape: int) -> Tensor:  # around 1, nearer to it the weaker the change
-        values = 1 + (rng.uniform(low, high, (b, *shape)) - 1) * strength
-        return torch.from_numpy(values.astype(np.float32)).reshape(b, -1, 1, 1)
+        values = 1 + (rng.uniform(low, high, (n, *shape)) - 1) * strength
+        return torch.from_numpy(values.astype(np.float32)).reshape(n, -1, 1, 1).to(at)[row]
 
     gain = draw(0.6, 1.4) * draw(0.85, 1.15, 3)
-    middle = crops.mean((1, 2, 3), keepdim=True)
+    brightness = crops.new_zeros(n).index_add_(0, row, crops.mean((1, 2, 3))) / torch.bincount(row, minlength=n)
+    middle = brightness[row].view(-1, 1, 1, 1)
     contrast = draw(0.6, 1.5)
     x = (crops * (gain * contrast)).add_(middle * gain * (1 - contrast)).clamp_(1e-3, 1).pow_(draw(0.7, 1.5))
-    grey, blurred = (torch.from_numpy(np.flatnonzero(rng.random(b) < chance * strength)) for chance in (0.15, 0.2))
+    grey, blurred = (
+        torch.from_numpy(np.flatnonzero((rng.random(n) < chance * strength)[group])).to(at) for chance in (0.15, 0.2)
+    )
     x[grey] = x[grey].mean(1, keepdim=True)
     x[blurred] = avg_pool2d(x[blurred], 3, 1, 1, count_include_pad=False)
-    grain = torch.randn(x.shape, generator=torch.Generator().manual_seed(int(rng.integers(2**62))))
+    seeded = torch.Generator(at).manual_seed(int(rng.integers(2**62)))
+    grain = torch.randn(x.shape, generator=seeded, device=at)
     return x.addcmul_(grain, (draw(0, 2) - 1).abs() * 0.04).clamp_(0, 1)
 
 
@@ -126,10 +131,10 @@ def cover(rng: np.random.Generator, crops: Tensor, share: float = 0.3) -> Tensor
     for i in np.flatnonzero(rng.random(len(crops)) < share):
         w, h = rng.integers(side // 8, side // 2, 2)
         x, y = rng.integers(0, side - w), rng.integers(0, side - h)
-        out[i, :, y : y + h, x : x + w] = torch.from_numpy(rng.random((3, 1, 1), dtype=np.float32))
+        out[i, :, y : y + h, x : x + w] = torch.from_numpy(rng.random((3, 1, 1), dtype=np.float32)).to(out.device)
     return out
 
 
 def normalised(crops: Tensor) -> Tensor:
     """0..1 to the network's numbers."""
-    return (crops - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    return (crops - crops.new_tensor(MEAN).view(3, 1, 1)) / crops.new_tensor(STD).view(3, 1, 1)

@@ -35,6 +35,8 @@ def run(
 ) -> None:
     """Turn a camera or a video into 3D poses.
 
+    Ctrl-C ends it in order: what was recorded is whole, and the exit status is 0.
+
     \b
     Examples:
       sa3dhp-edge run --model models/hall --video hall.mp4 --out poses.jsonl --overlay overlay.mp4

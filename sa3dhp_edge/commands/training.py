@@ -45,7 +45,7 @@ def demo(
     Example:
       sa3dhp-edge demo --out demo
     """
-    need("export", "the demo")
+    need("adapt", "the demo")
     from sa3dhp_edge.jobs.demo import demo as job
 
     with working():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import math
 import sys
@@ -12,6 +13,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from sa3dhp_edge.errors import OutputError
+
+_REFUSALS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
+"""A disk or a folder that refuses, wherever in a job it came up."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Box = Annotated[
@@ -37,6 +43,8 @@ def numbers(text: str, option: str, count: int | None = None, separator: str = "
     wanted = f"{count} numbers" if count else "numbers"
     try:
         values = tuple(float(part) for part in text.split(separator))
+        if not all(map(math.isfinite, values)):
+            raise ValueError
     except ValueError as e:
         raise typer.BadParameter(f"{text!r} is not {wanted} with {separator!r} between", param_hint=option) from e
     if count is not None and len(values) != count:
@@ -68,6 +76,11 @@ def working(resume: Path | None = None) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
+    except OSError as e:
+        if e.errno not in _REFUSALS:
+            raise
+        where = f"{e.filename}: " if e.filename else "an output cannot be written: "
+        raise OutputError(f"{where}{e.strerror}", "free some space, or name a folder you may write to") from e
     except KeyboardInterrupt:
         hint = f": the same command with --resume continues {resume}" if resume else ""
         typer.echo(f"interrupted{hint}", err=True)

@@ -11,26 +11,29 @@ from torch import nn
 
 from export.model_folder import read_weights, write_model
 from runtime.clip_cutter import cut_clips
+from runtime.clip_plan import video_paths
 from runtime.model import SHIPPED, Model
 from runtime.service import make_finder
-from sa3dhp_edge.adaptation.adapt import Networks
+from runtime.sources import VideoSource
 from sa3dhp_edge.adaptation.adapt import adapt as move_g
 from sa3dhp_edge.adaptation.device import use_threads
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.source import LabelledFrames, measure
 from sa3dhp_edge.adaptation.target import TargetClips
+from sa3dhp_edge.adaptation.terms import Networks
 from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import Settings, override
 from sa3dhp_edge.config import preset as preset_settings
 from sa3dhp_edge.errors import ConfigError, InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.crops import parity_pictures
-from sa3dhp_edge.jobs.pretrain import source_frames, train_source_model
-from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for
+from sa3dhp_edge.jobs.pretrain import check_source, check_training, source_frames, train_source_model
+from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for, settings_to_resume
 from sa3dhp_edge.motion.load import unpaired_motion
 from sa3dhp_edge.records import Box
 
+SOURCE_MODEL = "source_model"
 REPLAY_CLIPS = 400
 """Source clips rendered for replay when a finished model is adapted."""
 
@@ -51,29 +54,28 @@ def adapt(
     Returns:
         where the run is, the clips used and what adaptation measured without labels.
     """
-    if not target.exists():
-        raise InputError(f"there is no video, folder or frame set at {target}")
+    _check_target(target, box, detector)
     given = None if start is None else _given(start)
     if given is None:
         settings = settings_for(out, preset, overrides, resume=resume)
+        check_training(settings, source)
     else:
-        settings = _adaptation_settings(given.settings, preset, overrides)
-    run = RunFolder.start(out, settings, resume=resume)
-    use_threads(settings.threads)
-    with Log(out) as log:
-        model = given or train_source_model(run, source, poses, log)
-        labelled, probe = _replay(run, source, poses, log)
-        serving = run.path / "source_model"
-        if not serving.exists():
-            write_model(model, serving, name=f"{out.name}-source", pictures=parity_pictures(probe, settings.seed))
-        clips = _target(run, target, serving, box, detector, log)
-        adapted, report = adapt_model(
-            replace(model, settings=settings), clips, labelled, probe, log, run.training("adapt")
-        )
-        if not run.done("adapt"):
-            adapted.save(run.weights)
-            run.finish("adapt", report)
-    return {"run": str(out), "clips": len(clips.clips()), "frames": len(clips)} | run.report("adapt")
+        begun = settings_to_resume(out) if resume else given.settings
+        settings = _adaptation_settings(begun, preset, overrides)
+        check_source(settings, source)
+    with RunFolder.start(out, settings, resume=resume) as run:
+        run.made_from({"--from": start, "--source": source, "--poses": poses})
+        if run.done("adapt"):
+            run.made_from(_chosen(target, box, detector))
+        else:
+            use_threads(settings.threads)
+            with Log(out) as log:
+                model, labelled, probe = _source(run, given, source, poses, log)
+                clips = _target(run, target, box, detector, log)
+                adapted, report = adapt_model(model, clips, labelled, probe, log, run.training("adapt"))
+                adapted.save(run.weights)
+                run.finish("adapt", {"clips": len(clips.clips()), "frames": len(clips)} | report)
+    return {"run": str(out)} | run.report("adapt")
 
 
 def adapt_model(
@@ -96,9 +98,32 @@ def adapt_model(
         settings.adapt, settings.source, settings.seed, log, keep, watch,
     )  # fmt: skip
     freeze(model.g)
+    _say_left_out(report, settings.adapt.losses, log)
     report["source_after"] = measure(model.g, model.d_p, probe, px)
     line = f"adapted on {len(clips)} frames of {len(clips.clips())} clips: {', '.join(settings.adapt.losses)}"
     return model.with_g(model.g, line + f", {report['cycles']} cycles, seed {settings.seed}"), report
+
+
+def _say_left_out(report: Report, asked: tuple[str, ...], log: Log) -> None:
+    """What of the asked losses the target could not serve."""
+    for line in report["left_out"]:
+        log.say(f"left out: {line}")
+    if lost := [name for name in dict.fromkeys(asked) if name not in report["losses"]]:
+        log.say(f"no clip could serve these losses: {', '.join(lost)}")
+
+
+def _check_target(target: Path, box: Box | None, detector: Path | None) -> None:
+    """Stop before hours of training where the target or the detector cannot be opened."""
+    if (target / "set.json").exists():
+        FrameSet.load(target)
+        return
+    if not target.exists():
+        raise InputError(
+            f"there is no video, folder or frame set at {target}", "name a video, or a folder that holds some"
+        )
+    for path in video_paths(target):
+        VideoSource(path).close()
+    make_finder(box, detector)
 
 
 def _given(start: str) -> ModelSet:
@@ -120,6 +145,24 @@ def _adaptation_settings(begun: Settings, preset: str | None, overrides: tuple[s
     return made
 
 
+def _source(
+    run: RunFolder, given: ModelSet | None, source: str, poses: Path | None, log: Log
+) -> tuple[ModelSet, FrameSet, FrameSet]:
+    """The model before adaptation, and labelled frames to replay and to watch.
+
+    It is kept in `source_model/`, so that a resumed run starts from it whatever `weights/` holds by then.
+    """
+    kept = run.path / SOURCE_MODEL
+    if kept.exists():
+        model = read_weights(kept)
+    else:
+        model = given or train_source_model(run, source, poses, log)
+    labelled, probe = _replay(run, source, poses, log)
+    if not kept.exists():
+        write_model(model, kept, name=f"{run.path.name}-source", pictures=parity_pictures(probe, run.settings.seed))
+    return replace(model, settings=run.settings), labelled, probe
+
+
 def _replay(run: RunFolder, source: str, poses: Path | None, log: Log) -> tuple[FrameSet, FrameSet]:
     """Labelled source frames beside adaptation: the run's own, or a smaller set rendered for it."""
     settings = run.settings
@@ -129,20 +172,28 @@ def _replay(run: RunFolder, source: str, poses: Path | None, log: Log) -> tuple[
     return source_frames(run.path, settings, source, *motion.split(settings.motion.held_out_share, settings.seed), log)
 
 
-def _target(run: RunFolder, target: Path, model: Path, box: Box | None, detector: Path | None, log: Log) -> FrameSet:
+def _chosen(target: Path, box: Box | None, detector: Path | None) -> dict[str, object]:
+    """What decides which clips there are."""
+    return {"--target": target, "--box": box, "--detector": detector}
+
+
+def _target(run: RunFolder, target: Path, box: Box | None, detector: Path | None, log: Log) -> FrameSet:
     """The target's clips: a frame set as it is, a video cut once into the run."""
+    chosen = _chosen(target, box, detector)
     if (target / "set.json").exists():
+        run.made_from(chosen)
         return FrameSet.load(target)
     folder = run.path / "target"
     if not (folder / "set.json").exists():
         bar = log.bar("cutting clips")
-        loaded = Model.load(model)
+        loaded = Model.load(run.path / SOURCE_MODEL)
         cut_clips(
             target, loaded, run.settings.image.crop_px, max_frames=run.settings.adapt.max_target_frames,
             seed=run.settings.seed, finder=make_finder(box, detector),
             progress=lambda share, _: bar(round(100 * share), 100),
         ).save(folder)  # fmt: skip
         loaded.close()
+    run.made_from(chosen)
     frames = FrameSet.load(folder)
     log.say(f"target: {len(frames)} frames in {len(frames.clips())} clips of one person")
     return frames

@@ -41,7 +41,10 @@ def on_frame_set(model: Model, frames: FrameSet, batch: int = 64) -> Report:
     if frames.joints_mm is None:
         raise DataError("the frame set has no labels", "evaluate on a labelled one")
     if frames.crop_px != model.crop_px:
-        raise DataError(f"the frame set has crops of {frames.crop_px} px, the model takes {model.crop_px}")
+        raise DataError(
+            f"the frame set has crops of {frames.crop_px} px, the model takes {model.crop_px}",
+            "cut or render the frame set anew with the model's crops",
+        )
     rim = (picture_px(frames.crop_px) - frames.crop_px) // 2
     parts = []
     for start in range(0, len(frames), batch):
@@ -84,9 +87,12 @@ def _truth(clip: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
         with path.open("rb") as file, np.load(file) as data:
             names = [str(n) for n in data["joints"]]
             index = [names.index(name) for name in COMMON.values()]
-            return data["xyz_cam_mm"][:, index].astype(float), data["in_mocap_range"].astype(bool)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as e:
+            truth, scored = data["xyz_cam_mm"][:, index].astype(float), data["in_mocap_range"].astype(bool)
+    except (OSError, EOFError, ValueError, KeyError, IndexError, zipfile.BadZipFile) as e:
         raise DataError(
             f"{clip} is neither a labelled frame set nor a clip with its truth: {e}",
             "a frame set holds set.json; a clip folder holds video.mp4 and gt_joints.npz",
         ) from e
+    if truth.shape != (len(scored), len(COMMON), 3) or not scored.any():
+        raise DataError(f"{path} has no frame with truth, or joints of shape {truth.shape}", "measure the clip again")
+    return truth, scored

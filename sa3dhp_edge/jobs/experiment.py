@@ -27,7 +27,7 @@ from sa3dhp_edge.jobs.adapt import adapt_model
 from sa3dhp_edge.jobs.embedded import Target, embedded_target
 from sa3dhp_edge.jobs.pretrain import train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
-from sa3dhp_edge.report.plots import errors_bars
+from sa3dhp_edge.report.bars import ErrorRow, errors_bars
 
 TARGET_CLIPS, TEST_CLIPS = 48, 48
 ORDER = ("lcr", "hcr", "l1z", "l1v", "l2v")
@@ -66,7 +66,7 @@ def adaptation(*, out: Path, seeds: tuple[int, ...], preset_name: str | None, ov
         for name, figures in _one_seed(out / f"seed{seed}", replace(settings, seed=seed)).items():
             for key, value in figures.items():
                 rows.setdefault(name, {}).setdefault(key, []).append(value)
-    table = {
+    table: dict[str, dict[str, dict[str, Any]]] = {
         name: {key: {"mean": float(np.mean(v)), "std": float(np.std(v)), "each": v} for key, v in columns.items()}
         for name, columns in rows.items()
     }
@@ -75,8 +75,11 @@ def adaptation(*, out: Path, seeds: tuple[int, ...], preset_name: str | None, ov
         "minutes": (time.monotonic() - started) / 60, "machine": _machine(), "commit": _commit(),
     }  # fmt: skip
     write_json(out / "adaptation.json", result)
-    bars = [(n, c["mpjpe"]["mean"], c["pa_mpjpe"]["mean"], c["pa_mpjpe"]["std"]) for n, c in table.items()]
-    write_bytes(out / "adaptation.png", errors_bars(bars))
+    bars = [
+        ErrorRow(n, c["mpjpe"]["mean"], c["pa_mpjpe"]["mean"], c["mpjpe"]["std"], c["pa_mpjpe"]["std"])
+        for n, c in table.items()
+    ]
+    write_bytes(out / "adaptation.png", errors_bars(bars, "source only"))
     write_text(out / "adaptation.md", _markdown(table, len(seeds)))
     return {"out": str(out), "table": {n: {k: v["mean"] for k, v in c.items()} for n, c in table.items()}}
 

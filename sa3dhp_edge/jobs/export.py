@@ -7,8 +7,10 @@ from pathlib import Path
 from export.model_folder import read_weights, write_model
 from runtime.clip_cutter import cut_clips
 from runtime.model import SHIPPED, Model
+from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.jobs.adapt import SOURCE_MODEL
 from sa3dhp_edge.jobs.crops import frames_of, parity_pictures
 from sa3dhp_edge.jobs.run_folder import Report
 
@@ -23,6 +25,7 @@ def export_model(*, run: str, out: Path, name: str | None, crops: Path | None) -
     Raises:
         ParityError: the exported networks differ by more than 0.1 mm; nothing is written.
     """
+    refuse_existing(out)
     if run == SHIPPED:
         Model.load(run)  # says that there is none yet
     model = read_weights(Path(run))
@@ -34,7 +37,9 @@ def export_model(*, run: str, out: Path, name: str | None, crops: Path | None) -
 def _frames(crops: Path, run: Path, crop_px: int) -> FrameSet:
     if (crops / "set.json").exists():
         return FrameSet.load(crops)
-    serving = next((p for p in (run / "source_model", run) if (p / "contract.json").exists()), None)
+    if not crops.exists():
+        raise InputError(f"there is no frame set or video at {crops}", "name one, or leave --crops out")
+    serving = next((p for p in (run / SOURCE_MODEL, run) if (p / "contract.json").exists()), None)
     if serving is None:
         raise InputError(
             f"{run} has no exported model yet that could find people in {crops}",

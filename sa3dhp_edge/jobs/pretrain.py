@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sa3dhp_edge.adaptation.device import use_threads
+from sa3dhp_edge.adaptation.device import training_device, use_threads
+from sa3dhp_edge.adaptation.image_to_latent import PaperG, image_network
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.model_set import ModelSet, RelationKey, latent_size
 from sa3dhp_edge.adaptation.motion_autoencoder import motion_autoencoder
@@ -23,7 +24,7 @@ from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.checkpoint import load_weights, save_weights
 from sa3dhp_edge.config import Settings
 from sa3dhp_edge.contract import Confidence
-from sa3dhp_edge.errors import InputError
+from sa3dhp_edge.errors import ConfigError, DataError, InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for
 from sa3dhp_edge.motion.load import unpaired_motion
@@ -31,6 +32,8 @@ from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.render import render_clips
 
+CLIPS_PER_PROCESS = 64
+"""Rendering starts another process for so many clips: each takes seconds to start."""
 SYNTH = "synth"
 """The word that stands for the generated source."""
 
@@ -39,10 +42,36 @@ def pretrain(
     *, source: str, poses: Path | None, preset: str | None, overrides: tuple[str, ...], out: Path, resume: bool
 ) -> Report:
     """Train a source model from nothing into a run folder; returns what each stage measured."""
-    run = RunFolder.start(out, settings_for(out, preset, overrides, resume=resume), resume=resume)
-    with Log(out) as log:
+    settings = settings_for(out, preset, overrides, resume=resume)
+    check_training(settings, source)
+    with RunFolder.start(out, settings, resume=resume) as run, Log(out) as log:
+        run.made_from({"--source": source, "--poses": poses})
         train_source_model(run, source, poses, log)
     return {"run": str(out)} | {s: run.report(s) for s in ("pose_autoencoder", "motion_autoencoder", "source")}
+
+
+def check_training(settings: Settings, source: str) -> None:
+    """Stop before hours of training where a later stage could not begin.
+
+    Raises:
+        ConfigError: a rule or a domain that is not known.
+        InputError, DataError: ImageNet weights or a labelled source that cannot be used.
+    """
+    relation_keys(settings)
+    check_source(settings, source)
+    g = image_network(settings.image)
+    if isinstance(g, PaperG) and settings.image.imagenet_weights:
+        g.backbone.load_imagenet(Path(settings.image.imagenet_weights))
+
+
+def check_source(settings: Settings, source: str) -> None:
+    """Stop where the labelled source cannot be used."""
+    if source != SYNTH:
+        _own_frames(source, settings.image.crop_px)
+    elif settings.source.domain not in DOMAINS:
+        raise ConfigError(
+            f"there is no domain {settings.source.domain!r}", f"source.domain is one of: {', '.join(DOMAINS)}"
+        )
 
 
 def train_source_model(run: RunFolder, source: str, poses: Path | None, log: Log) -> ModelSet:
@@ -54,7 +83,8 @@ def train_source_model(run: RunFolder, source: str, poses: Path | None, log: Log
     motion = unpaired_motion(poses, settings.motion.procedural_seconds, settings.seed)
     log.say(f"unpaired motion: {motion.seconds / 60:.0f} min in {len(motion.names)} sequences")
     training, held_out = motion.split(settings.motion.held_out_share, settings.seed)
-    nets = _prelearn(run, PoseSampler(training), PoseSampler(held_out), log)
+    device = training_device()
+    nets = _prelearn(run, PoseSampler(training, device), PoseSampler(held_out, device), log)
     labelled, probe = source_frames(run.path, settings, source, training, held_out, log)
     return _learn_images(run, nets, labelled, probe, log)
 
@@ -81,8 +111,8 @@ def _prelearn(run: RunFolder, sampler: PoseSampler, held_out: PoseSampler, log: 
     def study() -> Report:
         count = settings.relations.study_samples
         return {
-            latent: {name: non_localness(Rule.parse(name), latent, held_out, nets, count, seed) for name in names}
-            for latent, names in (("z", CANDIDATES_Z), ("v", CANDIDATES_V))
+            latent: {rule.name: non_localness(rule, latent, held_out, nets, count, seed) for rule in rules}
+            for latent, rules in studied_rules(settings).items()
         }
 
     log.say(_line(_stage(run, "pose_autoencoder", poses, nets, "e_p", "d_p")))
@@ -108,15 +138,20 @@ def relation_keys(settings: Settings) -> list[tuple[str, Rule]]:
     return z + [("v", Rule.parse(name)) for name in settings.relations.rules_v]
 
 
+def studied_rules(settings: Settings) -> dict[str, list[Rule]]:
+    """latent -> the candidates and every other rule in use, each once."""
+    used = settings.relations
+    named = {"z": (*CANDIDATES_Z, *used.rules_z), "v": (*CANDIDATES_V, *used.rules_v)}
+    return {latent: list(dict.fromkeys(map(Rule.parse, names))) for latent, names in named.items()}
+
+
 def source_frames(
     folder: Path, settings: Settings, source: str, training: MotionSet, held_out: MotionSet, log: Log
 ) -> tuple[FrameSet, FrameSet]:
     """Labelled frames to learn from and to measure on: rendered once into the run, or a frame set of the user's."""
     cfg, px = settings.source, settings.image.crop_px
     if source != SYNTH:
-        frames = FrameSet.load(Path(source))
-        if frames.crop_px != px:
-            raise InputError(f"{source} has crops of {frames.crop_px} px", f"use --set image.crop_px={frames.crop_px}")
+        frames = _own_frames(source, px)
         starts = [clip[0] for clip in frames.clips()]
         cut = starts[-max(1, min(cfg.held_out_clips, len(starts) // 5))]
         return frames.take(np.arange(cut)), frames.take(np.arange(cut, len(frames)))
@@ -130,10 +165,27 @@ def source_frames(
             bar = log.bar(f"rendering {name}"[:22])
             render_clips(
                 DOMAINS[cfg.domain], motion, clips=clips, frames_per_clip=cfg.frames_per_clip, fps=cfg.fps,
-                crop_px=px, seed=seed, workers=len(os.sched_getaffinity(0)), progress=bar,
+                crop_px=px, seed=seed, workers=min(len(os.sched_getaffinity(0)), -(-clips // CLIPS_PER_PROCESS)),
+                progress=bar,
             ).save(folder / name)  # fmt: skip
         sets.append(FrameSet.load(folder / name))
     return sets[0], sets[1]
+
+
+def _own_frames(source: str, crop_px: int) -> FrameSet:
+    """The user's labelled frames, checked for what stage 4 asks of them."""
+    frames = FrameSet.load(Path(source))
+    if frames.crop_px != crop_px:
+        raise InputError(
+            f"{source} has crops of {frames.crop_px} px, the network takes {crop_px} px",
+            f"make the frame set with {crop_px} px, or train a model from the start with --set "
+            f"image.crop_px={frames.crop_px}",
+        )
+    if frames.joints_mm is None or frames.joints_uv is None:
+        raise DataError(f"{source} has no labels", "give --source a labelled frame set, or `synth`")
+    if len(frames.clips()) < 2:
+        raise DataError(f"{source} has fewer than two clips: one is held out to measure on", "divide it into clips")
+    return frames
 
 
 def _learn_images(

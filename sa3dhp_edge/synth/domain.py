@@ -23,6 +23,7 @@ class Domain:
     muscle: Range = (0, 1)
     female: float = 0.5
     skin: Range = (0, 1)  # light to dark
+    facing_deg: float = 180  # in the clip's middle the person faces the camera within this to either side
     head_yaw_deg: float = 35  # the face turns this far to either side of the chest
     fist: float = 0.4
     # clothes
@@ -100,7 +101,7 @@ class Domain:
 
 DOMAINS: dict[str, Domain] = {
     "studio": Domain(
-        name="studio",
+        name="studio", facing_deg=70,
         height_mm=(1620, 1850), proportion_jitter=0.03, build=(-0.3, 0.3), muscle=(0.2, 0.6), skin=(0.05, 0.5),
         head_yaw_deg=15,
         sleeve=(0.4, 0.6), trousers=(0.95, 1.02), skirt=0, dress=0, coat=0, bare_chest=0, one_piece=0, tight=(2, 7),
@@ -117,7 +118,7 @@ DOMAINS: dict[str, Domain] = {
         noise=(0, 0.008), blur_px=(0, 0.2), motion_blur_px=(0, 0), sharpen=(0, 0), jpeg_quality=(95, 100),
     ),
     "site": Domain(
-        name="site",
+        name="site", facing_deg=70,
         height_mm=(1480, 1980), build=(0.1, 1), muscle=(0.3, 1), skin=(0.2, 1), head_yaw_deg=40,
         sleeve=(0.85, 1.02), trousers=(0.9, 1.02), skirt=0, dress=0, coat=0.35, bare_chest=0, one_piece=0.35, loose=0.9,
         loose_mm=(14, 34), cloth_patterns=("stripes", "checks", "camouflage", "noise", "print"), plain_cloth=0.35,

@@ -40,6 +40,13 @@ def draw_stretch(rng: np.random.Generator, motion: MotionSet, frames: int, fps: 
     return bones.astype(np.float32), root.astype(np.float32), sequence
 
 
+def to_face_camera(directions: Array) -> float:
+    """Azimuth in degrees that turns a person, given by bone directions (16, 3), to look towards -z."""
+    across = directions[BONES.index("left_hip")] - directions[BONES.index("right_hip")]
+    across = across + directions[BONES.index("left_shoulder")] - directions[BONES.index("right_shoulder")]
+    return 180.0 - float(np.degrees(np.arctan2(across[2], -across[0])))
+
+
 def act(directions: Array, root_mm: Array, bone_mm: Array, size: float, azimuth_deg: float) -> Array:
     """Joints (T, 17, 3) mm of a subject in the world.
 

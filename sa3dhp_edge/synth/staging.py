@@ -12,7 +12,7 @@ from sa3dhp_edge.skeleton import JOINTS
 from sa3dhp_edge.synth.body import PARTS, TOPOLOGY, VERTICES, outward_normals, place_vertices
 from sa3dhp_edge.synth.compiled import compiled
 from sa3dhp_edge.synth.domain import Domain
-from sa3dhp_edge.synth.footage import act, draw_stretch
+from sa3dhp_edge.synth.footage import act, draw_stretch, to_face_camera
 from sa3dhp_edge.synth.paints import draw_patterned
 from sa3dhp_edge.synth.patterns import bank
 from sa3dhp_edge.synth.posing import Habits, ring_frames
@@ -62,7 +62,8 @@ def draw_stage(
     """A new subject plays a stretch of motion in a new scene; `whole` keeps the person in the frame all the time."""
     subject = draw_subject(rng, domain)
     directions, root_mm, sequence = draw_stretch(rng, motion, frames, fps)
-    joints = act(directions, root_mm, subject.bone_mm, subject.size, float(rng.uniform(0, 360)))
+    azimuth_deg = to_face_camera(directions[frames // 2]) + float(rng.uniform(-domain.facing_deg, domain.facing_deg))
+    joints = act(directions, root_mm, subject.bone_mm, subject.size, azimuth_deg)
     camera = draw_camera(rng, domain, joints, size_wh, whole)
     light = draw_light(rng, domain)
     room, sides = draw_room(rng, domain, camera, joints, len(subject.materials))

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.adapt import Networks
 from sa3dhp_edge.adaptation.image_to_latent import image_network
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT, motion_autoencoder
@@ -19,6 +18,7 @@ from sa3dhp_edge.adaptation.poses import PoseSampler
 from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
+from sa3dhp_edge.adaptation.terms import Networks
 from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import AdaptConfig, ImageConfig
 from sa3dhp_edge.crop import FIELD
@@ -60,6 +60,13 @@ class SilentLog(Log):
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exact comparisons hold on the CPU; tests that want the GPU are marked."""
+    if not request.node.get_closest_marker("gpu"):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
 @pytest.fixture(scope="session")

@@ -12,15 +12,16 @@ import torch
 from torch import nn
 
 from sa3dhp_edge.adaptation import adapt as stage
-from sa3dhp_edge.adaptation.adapt import Networks, adapt
+from sa3dhp_edge.adaptation.adapt import adapt
 from sa3dhp_edge.adaptation.guard import Health
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
+from sa3dhp_edge.adaptation.terms import Networks, Terms
 from sa3dhp_edge.adaptation.trainable import snapshot
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
-from sa3dhp_edge.errors import TrainingError
+from sa3dhp_edge.errors import ConfigError, TrainingError
 from sa3dhp_edge.frameset import FrameSet
 
 Adapt = Callable[..., dict[str, Any]]
@@ -71,7 +72,7 @@ def test_an_absurd_rate_is_stopped_and_undone(
     rate: float, run: Adapt, fresh_networks: Callable[..., Networks], tiny: AdaptConfig, same_weights: Same
 ) -> None:
     cfg = replace(
-        tiny, losses=("lcr", "l1z"), lr_contrast=rate, lr_relation=rate, collapse_floor=0.9, forgetting_ceiling=1.05
+        tiny, losses=("lcr", "l1z"), lr_contrast=rate, lr_relation=rate, collapse_floor=0.9, forgetting_ceiling=1.0
     )
     nets = fresh_networks()
     report = run(nets, cfg)
@@ -153,6 +154,56 @@ def test_a_check_that_was_broken_off_is_made_up_for(
     assert run(fresh_networks(), cfg)["fault"]
 
 
+def test_a_loss_that_is_not_finite_is_skipped_and_counted(
+    run: Adapt,
+    fresh_networks: Callable[..., Networks],
+    tiny: AdaptConfig,
+    silent_log: Callable[..., Any],
+    same_weights: Same,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither weights nor moments take harm, and the count outlives an interrupt."""
+    cfg, nets = replace(tiny, losses=("l1z", "l1v"), replay=0.0), fresh_networks()
+    assert run(nets, cfg, "well")["skipped_steps"] == 0
+    assert not same_weights(nets.g, fresh_networks().g)
+    for bad in (float("nan"), float("inf")):
+        nets, keep = fresh_networks(), f"ill {bad}"
+        bias = nets.g.backbone.layer2[0].bn1.bias
+        monkeypatch.setattr(Terms, "take", lambda *_, bad=bad, bias=bias: bad * bias.sum())
+        with pytest.raises(KeyboardInterrupt):
+            run(nets, cfg, keep, log=silent_log(break_at=3))
+        report = run(nets, cfg, keep)
+        assert report["skipped_steps"] == cfg.cycles * 2
+        assert report["fault"] is None
+        assert same_weights(nets.g, fresh_networks().g)
+
+
+@pytest.mark.parametrize("loss", ["l1z", "exact"])
+def test_a_spatial_loss_without_a_spatial_rule_is_refused_at_the_start(
+    loss: str, run: Adapt, fresh_networks: Callable[..., Networks], tiny: AdaptConfig, silent_log: Callable[..., Any]
+) -> None:
+    log = silent_log()
+    with pytest.raises(ConfigError, match=rf"adapt\.losses has {loss}(.|\n)*rules_z"):
+        run(fresh_networks(rules_z=()), replace(tiny, losses=("lcr", loss)), log=log)
+    assert not log.seen
+
+
+def test_contrast_on_a_single_clip_is_left_out_and_said(
+    run: Adapt, fresh_networks: Callable[..., Networks], stick_figures: Callable[..., FrameSet], tiny: AdaptConfig
+) -> None:
+    """Of two clips the guard takes one, so that one is left to learn from."""
+    for clips in (1, 2):
+        frames = TargetClips(stick_figures(clips=clips, frames=62, fps=30, seed=2))
+        report = run(fresh_networks(), replace(tiny, cycles=1), f"{clips}", clips=frames)
+        assert report["losses"] == ["l1z", "l1v", "l2v", "exact"]
+        assert [line.split(",")[0] for line in report["left_out"]] == [
+            "lcr: needs two clips or more",
+            "hcr: needs two clips of 0.97 s or more",
+        ]
+    with pytest.raises(TrainingError, match="the target has one"):
+        run(fresh_networks(), replace(tiny, losses=("lcr",)), "none", clips=frames)
+
+
 def test_a_finished_adaptation_taken_up_again_does_nothing_more(
     run: Adapt,
     fresh_networks: Callable[..., Networks],
@@ -180,5 +231,5 @@ def test_a_rule_that_no_clip_can_serve_is_said(
     at_once = run(fresh_networks(rules_v=("slow_backward",)), cfg, "short", clips=short)
     assert at_once["losses"] == ["l1z"]
     assert [line.split(":")[0] for line in at_once["left_out"]] == ["slow_backward"]
-    with pytest.raises(TrainingError, match="too short or too slow"):
+    with pytest.raises(TrainingError, match=r"too short, too slow or too few(.|\n)*slow_backward: 3 of 3"):
         run(fresh_networks(rules_v=("slow_backward",)), replace(cfg, losses=("l2v",)), "none", clips=short)

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, image_network, project
 from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseEncoder
 from sa3dhp_edge.adaptation.resnet import ResNet50ToRes4
+from sa3dhp_edge.adaptation.views import normalised
 from sa3dhp_edge.config import ImageConfig
 from sa3dhp_edge.errors import InputError
 
@@ -109,6 +110,21 @@ def test_files_that_are_no_resnet50_are_refused(imagenet: dict[str, torch.Tensor
     for name in ("resnet34.safetensors", "small_stem.pth", "list.pth"):
         with pytest.raises(InputError, match="no torchvision ResNet-50"):
             backbone.load_imagenet(tmp_path / name)
+
+
+def test_the_backbone_sees_pictures_as_imagenet_weights_know_them() -> None:
+    """Whatever the project's normalisation is, and nothing of it in the weights' file."""
+    torch.manual_seed(0)
+    g = PaperG(ImageConfig(backbone="resnet50", crop_px=64))
+    g.eval()
+    seen: list[torch.Tensor] = []
+    g.backbone.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    picture = torch.rand(2, 3, 64, 64)
+    with torch.no_grad():
+        g(normalised(picture))
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    torch.testing.assert_close(seen[0], (picture - mean.view(3, 1, 1)) / std.view(3, 1, 1), atol=1e-5, rtol=0)
+    assert not {"gain", "offset"} & set(g.state_dict())
 
 
 def test_projection_is_in_metres_times_scale() -> None:

@@ -10,16 +10,18 @@ import pytest
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.adapt import Networks, Terms, plane_residual
+from sa3dhp_edge.adaptation import terms as stage
 from sa3dhp_edge.adaptation.image_to_latent import Reading, project
 from sa3dhp_edge.adaptation.losses import Labels, info_nce, relation_residual, source_terms
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
+from sa3dhp_edge.adaptation.terms import STILL, Networks, Terms, plane_residual
 from sa3dhp_edge.adaptation.trainable import unfreeze_only
-from sa3dhp_edge.adaptation.views import random_views
+from sa3dhp_edge.adaptation.views import Views, random_views
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
+from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.geometry import fit_weak_perspective
 
 ALL = ("lcr", "hcr", "l1z", "l1v", "l2v", "exact")
@@ -145,6 +147,64 @@ def test_the_positive_of_a_motion_relation_is_a_fixed_goal(
     monkeypatch.setattr(terms, "_motion", watched)
     terms.take(name, generator(0, 1))
     assert found == sides
+
+
+def test_contrast_needs_two_clips_that_serve_it(
+    fresh_networks: Callable[..., Networks], stick_figures: Callable[..., FrameSet], tiny: AdaptConfig
+) -> None:
+    """Two clips, one of them too short for a window: frames can be told apart, motions cannot."""
+    frames = stick_figures(clips=2, frames=62, fps=30, seed=1)
+    shortened = TargetClips(frames, [np.arange(62), np.arange(62, 72)])
+    assert Terms(fresh_networks(), TargetClips(frames), 32, tiny).usable() == list(tiny.losses)
+    terms = Terms(fresh_networks(), shortened, 32, tiny)
+    assert terms.usable() == [n for n in tiny.losses if n != "hcr"]
+    assert [line for line in terms.left_out() if line.startswith("hcr: needs two clips")]
+
+
+def test_a_motion_loss_without_a_rule_of_its_kind_is_said(
+    fresh_networks: Callable[..., Networks], target: TargetClips, tiny: AdaptConfig
+) -> None:
+    terms = Terms(fresh_networks(rules_v=("slow_backward",)), target, 32, tiny)
+    assert "l1v" not in terms.usable()
+    assert terms.left_out() == ["l1v: the model has learned no rule for it"]
+
+
+@pytest.mark.parametrize("name", ["lcr", "hcr"])
+def test_contrast_sees_every_row_plainly_and_every_window_in_one_light(
+    name: str, terms: Terms, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No turn, shift, mirror or light of its own tells a row, or the frames of a window, from the others."""
+    seen: list[np.ndarray] = []
+    groups: list[np.ndarray | None] = []
+    crops, light = Views.crops, stage.change_light
+
+    def watched(self: Views, *args: object) -> torch.Tensor:
+        seen.append(self.matrix)
+        return crops(self, *args)  # type: ignore[arg-type]
+
+    def lit(rng: object, pictures: object, strength: float = 1.0, group: np.ndarray | None = None) -> torch.Tensor:
+        groups.append(group)
+        return light(rng, pictures, strength, group)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Views, "crops", watched)
+    monkeypatch.setattr(stage, "change_light", lit)
+    terms.take(name, generator(0, 1))
+    assert all((matrix == np.eye(2, 3)).all() for matrix in seen)
+    assert len(groups) == 2
+    for matrix, group in zip(seen, groups, strict=False):
+        assert (group is None) if name == "lcr" else (group is not None and len(group) == len(matrix))
+        assert group is None or set(group) == set(range(4))
+
+
+def test_the_windows_of_one_clip_are_no_negatives_of_each_other(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More windows than clips: the group of each is the clip its frames lie in."""
+    found: list[torch.Tensor] = []
+    monkeypatch.setattr(terms, "cfg", replace(terms.cfg, clips_per_step=8))
+    monkeypatch.setattr(stage, "info_nce", lambda a, _b, group, _t: found.append(group) or a.sum())
+    windows = terms.target.windows(generator(0, 1), STILL, 16)
+    terms.hcr(generator(0, 1))
+    serving = terms.target.serving(STILL)
+    assert found[0].tolist() == [int(terms.target.frames.clip[serving[c][0]]) for c in windows[2]]
 
 
 def test_losses_are_decided_by_their_generator(terms: Terms) -> None:

@@ -75,6 +75,16 @@ def test_foreign_folders_are_refused(model: ModelSet, tmp_path: Path) -> None:
             ModelSet.load(tmp_path)
 
 
+def test_a_description_that_lacks_a_key_is_refused(model: ModelSet, tmp_path: Path) -> None:
+    model.save(tmp_path)
+    about = json.loads((tmp_path / "settings.json").read_text())
+    lacking = [{k: v for k, v in about.items() if k != key} for key in about if key != "format"]
+    for broken in (*lacking, about | {"confidence": {"cycle": 0.1}}, about | {"relations": [{"latent": "z"}]}):
+        (tmp_path / "settings.json").write_text(json.dumps(broken))
+        with pytest.raises(ModelError, match=r"settings\.json does not describe a model in full"):
+            ModelSet.load(tmp_path)
+
+
 def test_weights_that_do_not_fit_the_settings_are_refused(model: ModelSet, tmp_path: Path) -> None:
     model.save(tmp_path)
     about = json.loads((tmp_path / "settings.json").read_text())

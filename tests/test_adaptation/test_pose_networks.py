@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 import torch
 
 from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, Kinematics, PoseCritic, PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator, random_views
+from sa3dhp_edge.errors import TrainingError
+from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.skeleton import JOINTS, TEMPLATE_BONE_MM, J, bone_directions, bone_lengths_mm, pose_from_directions
 
 RIGHT, LEFT = JOINTS.index("right_hip"), JOINTS.index("left_hip")
@@ -73,6 +78,18 @@ def test_sampled_poses_are_the_templates_and_seeded(sampler: PoseSampler) -> Non
     np.testing.assert_allclose(bone_lengths_mm(pose.numpy()), np.broadcast_to(TEMPLATE_BONE_MM, (100, 16)), rtol=1e-4)
     assert torch.equal(pose, sampler.poses(generator(1, 2), 100, 70))
     assert not torch.equal(pose, sampler.poses(generator(1, 3), 100, 70))
+
+
+def test_motion_of_another_rate_is_refused(motion: MotionSet) -> None:
+    """Ticks would mean other times."""
+    with pytest.raises(TrainingError, match=r"120 frames a second(.|\n)*resample it to 60 Hz"):
+        PoseSampler(replace(motion, hz=120.0))
+
+
+def test_moments_of_a_stretch_are_those_of_the_whole_one(sampler: PoseSampler) -> None:
+    ticks = np.array([58, 0, 119])
+    whole = sampler.stretches(generator(4), 5, 70)
+    torch.testing.assert_close(sampler.stretches(generator(4), 5, 70, ticks), whole[:, ticks])
 
 
 def test_a_stretch_has_one_view(sampler: PoseSampler) -> None:

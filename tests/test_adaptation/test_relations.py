@@ -13,7 +13,7 @@ from sa3dhp_edge.adaptation.image_to_latent import project
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator
 from sa3dhp_edge.adaptation.prelearning import non_localness
 from sa3dhp_edge.adaptation.relations import CANDIDATES_V, CANDIDATES_Z, Rule
-from sa3dhp_edge.adaptation.views import Views, change_light, plain_views, random_views
+from sa3dhp_edge.adaptation.views import change_light, plain_views, random_views
 from sa3dhp_edge.config import PRESETS, RelationsConfig
 from sa3dhp_edge.crop import FIELD
 from sa3dhp_edge.errors import ConfigError
@@ -47,6 +47,14 @@ def test_different_candidates_are_different_rules() -> None:
 @pytest.mark.parametrize("name", ["flop", "", "flip_tilt", "tilt5x", "flip_@60", "slow_backward@50", "flip@60"])
 def test_an_unknown_part_is_refused(name: str) -> None:
     with pytest.raises(ConfigError):
+        Rule.parse(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["tilt50_tilt30", "slow_fast", "slow_backward_fast@60", "forward_backward", "backward_flip_forward"]
+)
+def test_a_contradiction_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="says both"):
         Rule.parse(name)
 
 
@@ -122,12 +130,10 @@ def test_plain_views_are_the_nominal_crop(rng: np.random.Generator) -> None:
     np.testing.assert_allclose(crops, np.moveaxis(pictures[:, 16:80, 16:80], -1, 1) / 255, atol=1e-4)
 
 
-def test_views_compose_and_repeat(rng: np.random.Generator) -> None:
+def test_views_compose(rng: np.random.Generator) -> None:
     views, rule = random_views(rng, 3, tilt_deg=15), Rule.parse("tilt30")
     there_and_back = views.then(rule).then(Rule.parse("tilt-30"))
     np.testing.assert_allclose(there_and_back.matrix, views.matrix, atol=1e-6)
-    own = Views(views.matrix[[0, 0, 1]], views.tilt_flip[[0, 0, 1]])
-    np.testing.assert_array_equal(own.matrix, views.repeat(2).matrix[:3])
 
 
 def test_light_changes_nothing_at_strength_0_and_stays_in_range_at_1() -> None:
@@ -136,6 +142,25 @@ def test_light_changes_nothing_at_strength_0_and_stays_in_range_at_1() -> None:
     changed = change_light(generator(1), crops)
     assert 0 <= float(changed.min()) <= float(changed.max()) <= 1
     assert float((changed - crops).abs().mean()) > 0.05
+
+
+def test_a_group_shares_one_light_and_each_picture_has_its_own_noise() -> None:
+    picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.3
+    crops, group = picture.repeat(40, 1, 1, 1), np.arange(40) // 4
+    changed = change_light(generator(1), crops, group=group).unflatten(0, (10, 4))
+    between, within = changed[:, 0].std(0).mean(), changed.std(1).mean()
+    assert 0 < float(within) < 0.3 * float(between)
+    brightness = changed.mean((2, 3, 4))
+    assert float(brightness.std(1).max()) < 0.01 < float(brightness.std(0).min())
+
+
+def test_a_group_is_lit_about_its_common_brightness() -> None:
+    """What is the same place in two frames of a window is changed alike, though one frame is brighter on the whole."""
+    crops = torch.full((2, 3, 16, 16), 0.5)
+    crops[1, :, :, 8:] = 0.9
+    for seed in range(20):
+        changed = change_light(generator(seed), crops, group=np.array([0, 0]))[:, :, :, :4].mean((1, 2, 3))
+        assert float((changed[0] - changed[1]).abs()) < 0.02
 
 
 K = np.arange(30)

@@ -26,6 +26,8 @@ from sa3dhp_edge.config import (
     RelationsConfig,
     SourceConfig,
 )
+from sa3dhp_edge.errors import TrainingError
+from sa3dhp_edge.frameset import FrameSet
 
 STEPS = 6
 Stage = Callable[[Log, Path], tuple[Any, ...]]
@@ -85,6 +87,21 @@ def test_an_interrupt_changes_nothing(
     assert all(same_weights(a, b) for a, b in zip(whole, resumed, strict=True))
     assert again == report
     assert all(np.isfinite(v) for v in report.values())
+
+
+def test_broken_labels_stop_the_source_stage_with_a_word(
+    image_config: ImageConfig, stick_figures: Callable[..., FrameSet], frozen: dict[str, nn.Module],
+    silent_log: Callable[..., Any], tmp_path: Path,
+) -> None:  # fmt: skip
+    frames = stick_figures(clips=2, frames=4, fps=2, seed=6)
+    assert frames.joints_uv is not None
+    frames.joints_uv[5] = np.nan
+    broken = LabelledFrames(frames, image_config.crop_px, frozen["e_p"])
+    cfg = SourceConfig(steps=STEPS, batch=16)
+    with pytest.raises(TrainingError, match=r"not finite at step 0 \(pose .*\n.*source\.lr"):
+        fit_image_to_latent(
+            broken, broken, frozen["e_p"], frozen["d_p"], image_config, cfg, 1, silent_log(), tmp_path / "k"
+        )
 
 
 def test_a_keeper_saves_only_when_its_time_has_come(tmp_path: Path) -> None:

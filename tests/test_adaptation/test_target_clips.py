@@ -99,6 +99,16 @@ def test_a_split_is_by_whole_clips_and_seeded() -> None:
     assert set(held_out.indices()) != set(clips.split(0.3, seed=2)[1].indices())
 
 
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.15, 0.5, 0.99])
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_the_guard_always_has_a_clip_of_its_own_and_never_all(count: int, share: float) -> None:
+    clips = footage(*[(30, 1.0)] * count)
+    training, held_out = clips.split(share, seed=4)
+    assert len(held_out.clips) == min(max(1, round(share * count)), count - 1)
+    assert not set(training.indices()) & set(held_out.indices())
+    assert len(training.clips) + len(held_out.clips) == count
+
+
 def test_a_single_clip_serves_both_sides_of_a_split() -> None:
     alone = footage((30, 2.0))
     assert alone.split(0.15, seed=0) == (alone, alone)
