@@ -96,6 +96,7 @@ class SourceConfig:
     weight_depth: float = 1.0
     weight_camera: float = 0.2
     weight_latent: float = 0.1
+    weight_presence: float = 0.3
 
 
 @dataclass(frozen=True)

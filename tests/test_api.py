@@ -86,8 +86,8 @@ def test_export_answers_with_its_parity_and_never_replaces(tiny_run: Path, tiny_
 
 
 @pytest.mark.slow
-def test_adapt_and_export_make_a_model_that_loads(tiny_model: Path, person_video: Path, tmp_path: Path) -> None:
-    report = adapt(person_video, tmp_path / "run", start=tiny_model, box=BOX)
+def test_adapt_and_export_make_a_model_that_loads(tiny_model: Path, tiny_run: Path, tmp_path: Path) -> None:
+    report = adapt(tiny_run / "source", tmp_path / "run", start=tiny_model)
     assert report["cycles"] == 2
     parity = export(tmp_path / "run", tmp_path / "model", name="hall")
     assert parity["passed"]

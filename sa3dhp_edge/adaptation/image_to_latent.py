@@ -32,7 +32,8 @@ class Reading(NamedTuple):
         feature: (b, f) for the contrastive heads.
         joints_uv: (b, 17, 2) in crop coordinates, or None where only the camera can tell.
         depth_uv: (b, 17) depth relative to the pelvis in uv units, or None.
-        score: (b, 17) share of a joint's map within its best 3x3 cells, or None.
+        score: (b, 17) share of a joint's map within its best 3x3 cells times the chance of a person, or None.
+        presence: (b,) logit of a whole person being in the crop, or None.
     """
 
     z: Tensor
@@ -41,6 +42,12 @@ class Reading(NamedTuple):
     joints_uv: Tensor | None
     depth_uv: Tensor | None
     score: Tensor | None
+    presence: Tensor | None = None
+
+    def first(self, count: int) -> Reading:
+        """The first rows."""
+        uv, depth, score, presence = (None if x is None else x[:count] for x in self[3:])
+        return Reading(self.z[:count], self.camera[:count], self.feature[:count], uv, depth, score, presence)
 
     def cpu(self) -> Reading:
         """The same on the CPU."""
@@ -120,6 +127,7 @@ class EdgeG(nn.Module):
         self.features = joined
         self.correction = nn.Sequential(nn.Linear(joined, 256), nn.ReLU(), _silent(256, LATENT))
         self.camera = nn.Sequential(nn.Linear(joined, 64), nn.ReLU(), _silent(64, 3))
+        self.presence = nn.Sequential(nn.Linear(joined, 64), nn.ReLU(), nn.Linear(64, 1))
 
     def start_from(self, encoder: PoseEncoder) -> None:
         """Give the latent head the frozen E_p's weights to begin with."""
@@ -137,7 +145,8 @@ class EdgeG(nn.Module):
         log_scale, shift = self.camera(feature).split([1, 2], -1)
         spread = (uv - uv.mean(1, keepdim=True)).square().sum((1, 2)).add(1e-6).sqrt()[:, None]
         camera = torch.cat([0.4 * spread * log_scale.exp(), uv[:, 0] + shift], -1)
-        return Reading(z, camera, feature, uv, depth, score)
+        presence = self.presence(feature)[:, 0]
+        return Reading(z, camera, feature, uv, depth, score * presence.sigmoid()[:, None], presence)
 
 
 class PaperG(nn.Module):

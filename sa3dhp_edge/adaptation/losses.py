@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 
 from sa3dhp_edge.adaptation.image_to_latent import Reading
 from sa3dhp_edge.config import SourceConfig
@@ -61,6 +61,14 @@ def source_terms(reading: Reading, pose_mm: Tensor, truth: Labels, cfg: SourceCo
         terms["uv"] = cfg.weight_uv * 10 * (reading.joints_uv - truth.joints_uv).abs().mean()
         terms["depth"] = cfg.weight_depth * 10 * (reading.depth_uv - depth).abs().mean()
     return terms
+
+
+def presence_term(reading: Reading, cfg: SourceConfig) -> dict[str, Tensor]:
+    """Is a whole person in the crop: cross-entropy, where the first `cfg.batch` rows hold one. Not in the paper."""
+    if reading.presence is None:
+        return {}
+    truth = (torch.arange(len(reading.presence), device=reading.presence.device) < cfg.batch).float()
+    return {"presence": cfg.weight_presence * binary_cross_entropy_with_logits(reading.presence, truth)}
 
 
 def info_nce(anchor: Tensor, positive: Tensor, group: Tensor, temperature: float) -> Tensor:

@@ -13,12 +13,12 @@ from sa3dhp_edge import metrics
 from sa3dhp_edge.adaptation.device import CPU, on_device, quick_bf16, training_device
 from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading, image_network, project
 from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.losses import Labels, source_terms
+from sa3dhp_edge.adaptation.losses import Labels, presence_term, source_terms
 from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.schedule import cosine_lr
-from sa3dhp_edge.adaptation.views import Views, change_light, cover, normalised, plain_views, random_views
+from sa3dhp_edge.adaptation.views import Views, change_light, cover, nobody_views, normalised, plain_views, random_views
 from sa3dhp_edge.config import ImageConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
@@ -27,6 +27,8 @@ from sa3dhp_edge.skeleton import TEMPLATE_BONE_MM, bone_lengths_mm, to_template
 
 LOG_EVERY = 25
 SOURCE_TILT_DEG = 15.0
+NOBODY_SHARE = 4
+"""One crop without a person for so many with one."""
 
 
 class LabelledFrames:
@@ -48,6 +50,12 @@ class LabelledFrames:
         views = random_views(rng, count, tilt_deg=SOURCE_TILT_DEG)
         crops = cover(rng, change_light(rng, views.crops(self.frames.images[index], self.crop_px, device)))
         return normalised(crops), Labels(*(t.to(device, non_blocking=True) for t in self.labels(index, views)))
+
+    def nobody(self, rng: np.random.Generator, count: int, device: torch.device = CPU) -> Tensor:
+        """Crops of the same pictures that hold no whole person: (b, 3, S, S) normalised."""
+        index = np.sort(rng.integers(0, len(self), count))
+        crops = nobody_views(rng, count).crops(self.frames.images[index], self.crop_px, device)
+        return normalised(change_light(rng, crops))
 
     def labels(self, index: NDArray[np.intp], views: Views) -> Labels:
         """The truth of frames as the views show them, on the CPU."""
@@ -80,8 +88,10 @@ def fit_image_to_latent(
             rng = generator(seed, 5, step)
             cosine_lr(own, cfg.lr, step, cfg.steps, warm_up=100)
             images, truth = source.batch(rng, cfg.batch, device)
-            reading = g(images.contiguous(memory_format=torch.channels_last))
-            terms = source_terms(reading, d_p(reading.z), truth, cfg)
+            without = source.nobody(rng, cfg.batch // NOBODY_SHARE, device)
+            both = g(torch.cat([images, without]).contiguous(memory_format=torch.channels_last))
+            reading = both.first(cfg.batch)
+            terms = source_terms(reading, d_p(reading.z), truth, cfg) | presence_term(both, cfg)
             own.zero_grad()
             torch.stack(list(terms.values())).sum().backward()
             _refuse_non_finite(nn.utils.clip_grad_norm_(g.parameters(), 5.0), step, terms)

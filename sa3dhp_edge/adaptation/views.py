@@ -92,6 +92,17 @@ def random_views(rng: np.random.Generator, count: int, *, tilt_deg: float, mirro
     return Views(matrix.astype(np.float32), turn.astype(np.float32))
 
 
+def nobody_views(rng: np.random.Generator, count: int) -> Views:
+    """Crops without a whole person: a corner of the stored picture, or a part of the body from too near."""
+    corner = rng.random(count)[:, None] < 0.5
+    out_there = rng.choice([-1.0, 1.0], (count, 2)) * rng.uniform(1.0, 1.15, (count, 2))
+    centre = np.where(corner, out_there, rng.uniform(-0.5, 0.5, (count, 2)))
+    size = np.where(corner[:, 0], rng.uniform(2.5, 4, count), rng.uniform(3.5, 8, count))
+    linear = np.eye(2) * size[:, None, None]
+    matrix = np.concatenate([linear, -size[:, None, None] * centre[:, :, None]], -1)
+    return Views(matrix.astype(np.float32), np.tile(np.eye(3, dtype=np.float32), (count, 1, 1)))
+
+
 def change_light(
     rng: np.random.Generator, crops: Tensor, strength: float = 1.0, group: NDArray[np.intp] | None = None
 ) -> Tensor:

@@ -109,7 +109,7 @@ def _say_left_out(report: Report, asked: tuple[str, ...], log: Log) -> None:
     for line in report["left_out"]:
         log.say(f"left out: {line}")
     if lost := [name for name in dict.fromkeys(asked) if name not in report["losses"]]:
-        log.say(f"no clip could serve these losses: {', '.join(lost)}")
+        log.say(f"the target cannot serve these losses: {', '.join(lost)}")
 
 
 def _check_target(target: Path, box: Box | None, detector: Path | None) -> None:

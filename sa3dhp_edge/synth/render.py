@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -148,9 +149,19 @@ def _in_processes(job: _Job, clips: int, workers: int) -> Iterator[_Clip]:
     Clips go out in a few batches, because the motion travels with each of them.
     """
     context, batches = get_context("spawn"), np.array_split(np.arange(clips), min(4 * workers, clips))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        for batch in [pool.submit(_render_batch, job, numbers.tolist()) for numbers in batches]:
-            yield from batch.result()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        try:
+            for batch in [pool.submit(_render_batch, job, numbers.tolist()) for numbers in batches]:
+                yield from batch.result()
+        except BaseException:  # Ctrl-C above all: nobody waits minutes for batches that are not wanted
+            for process in list(pool._processes.values()):
+                process.terminate()
+            raise
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells everybody; the parent decides
 
 
 def _render_batch(job: _Job, numbers: list[int]) -> list[_Clip]:

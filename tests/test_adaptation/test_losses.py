@@ -12,7 +12,7 @@ from torch import nn
 
 from sa3dhp_edge.adaptation import terms as stage
 from sa3dhp_edge.adaptation.image_to_latent import Reading, project
-from sa3dhp_edge.adaptation.losses import Labels, info_nce, relation_residual, source_terms
+from sa3dhp_edge.adaptation.losses import Labels, info_nce, presence_term, relation_residual, source_terms
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames
@@ -228,3 +228,14 @@ def test_the_fitted_camera_of_a_label_is_the_drawn_one(source: LabelledFrames) -
     assert frames.joints_uv is not None
     camera = fit_weak_perspective(frames.joints_mm, frames.joints_uv)
     np.testing.assert_allclose(camera, np.tile([0.9, 0, 0], (len(frames), 1)), atol=1e-4)
+
+
+def test_presence_tells_the_first_rows_from_the_rest() -> None:
+    """Sure and right costs nothing, sure and wrong costs much, a network without the output costs nothing."""
+    rows = torch.zeros(6, 1)
+    cfg = SourceConfig(batch=4, weight_presence=1.0)
+    right = Reading(rows, rows, rows, None, None, None, torch.tensor([20.0] * 4 + [-20.0] * 2))
+    wrong = Reading(rows, rows, rows, None, None, None, torch.tensor([-20.0] * 4 + [20.0] * 2))
+    assert float(presence_term(right, cfg)["presence"]) < 1e-6
+    assert float(presence_term(wrong, cfg)["presence"]) > 10
+    assert presence_term(Reading(rows, rows, rows, None, None, None), cfg) == {}

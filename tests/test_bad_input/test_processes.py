@@ -38,6 +38,7 @@ def start(folder: Path, *words: object, path: tuple[str, ...] = ()) -> subproces
     return subprocess.Popen(
         [sys.executable, "-m", "sa3dhp_edge", *map(str, words)], cwd=folder, env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a test run in the background ignores it
     )  # fmt: skip
 
 
