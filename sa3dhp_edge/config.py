@@ -105,11 +105,11 @@ class AdaptConfig:
 
     losses: tuple[str, ...] = ("lcr", "hcr", "l1z", "l1v", "l2v")
     """Any of lcr, hcr, l1z, l1v, l2v, exact, replay: one cycle takes one step of each."""
-    cycles: int = 200
+    cycles: int = 60
     clips_per_step: int = 4
     frames_per_clip: int = 30
-    lr_contrast: float = 1e-4
-    lr_relation: float = 1e-4
+    lr_contrast: float = 3e-4
+    lr_relation: float = 3e-4
     temperature: float = 0.07
     trainable: tuple[str, ...] = ("backbone.layer2.*",)
     """Patterns of the parameter names that move; the paper moves Res-3 = torchvision's layer2.
@@ -178,7 +178,7 @@ PRESETS: dict[str, Settings] = {
         ),
         image=ImageConfig(width=24, crop_px=64),
         source=SourceConfig(domain="studio", clips=1200, held_out_clips=24, steps=1500),
-        adapt=AdaptConfig(cycles=20),
+        adapt=AdaptConfig(cycles=20, check_every=5, lr_contrast=5e-4, lr_relation=5e-4),
     ),
 }
 
