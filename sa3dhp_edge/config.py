@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -131,6 +131,14 @@ class AdaptConfig:
     """Restore when the held-out source error rises above this multiple of what it was."""
 
 
+def _numbers(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _numbers(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float):
+            yield prefix + key, value
+
+
 @dataclass(frozen=True)
 class Settings:
     """A whole run."""
@@ -151,6 +159,8 @@ class Settings:
         known = {"lcr", "hcr", "l1z", "l1v", "l2v", "exact", "replay"}
         if wrong := sorted(set(self.adapt.losses) - known):
             raise ConfigError(f"adapt.losses has {', '.join(wrong)}; known are {', '.join(sorted(known))}")
+        if negative := sorted(k for k, v in _numbers(dataclasses.asdict(self)) if v < 0):
+            raise ConfigError(f"{negative[0]} is negative", "counts, rates, weights and angles are 0 or more")
         if self.image.crop_px % 32:
             raise ConfigError(f"image.crop_px is {self.image.crop_px}; it must be a multiple of 32")
         if not 0 <= self.adapt.held_out_share < 1 or not 0 < self.motion.held_out_share < 1:
@@ -242,18 +252,17 @@ def _assign(record: Any, keys: list[str], value: str, whole: str) -> Any:
 
 
 def _parse(kind: Any, text: str, whole: str) -> Any:
+    if typing.get_origin(kind) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if typing.get_origin(kind) is Literal:
+        if text not in typing.get_args(kind):
+            raise ConfigError(f"{whole}={text!r} is not known", f"choose from {', '.join(typing.get_args(kind))}")
+        return text
     try:
-        if typing.get_origin(kind) is tuple:
-            return tuple(part.strip() for part in text.split(",") if part.strip())
-        if typing.get_origin(kind) is Literal:
-            if text not in typing.get_args(kind):
-                raise ValueError(f"one of {', '.join(typing.get_args(kind))}")
-            return text
-        if kind is bool:
-            return {"true": True, "false": False}[text.lower()]
         return kind(text)
-    except (ValueError, KeyError) as e:
-        raise ConfigError(f"{whole}={text!r} is not {getattr(kind, '__name__', '')} {e}".rstrip()) from e
+    except ValueError as e:
+        wanted = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
+        raise ConfigError(f"{whole}={text!r} is not {wanted}", f"write --set {whole}=VALUE") from e
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
