@@ -116,6 +116,8 @@ class AdaptConfig:
 
     Gains and biases of a named layer's normalisation move with it; its running statistics never do.
     """
+    target_statistics: bool = False
+    """Take batch-normalisation statistics from the target before the first step; frozen from then on."""
     replay: float = 1.0
     """Weight of the supervised source loss that goes with every step; 0 switches it off."""
     replay_batch: int = 32
@@ -258,6 +260,10 @@ def _parse(kind: Any, text: str, whole: str) -> Any:
         if text not in typing.get_args(kind):
             raise ConfigError(f"{whole}={text!r} is not known", f"choose from {', '.join(typing.get_args(kind))}")
         return text
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ConfigError(f"{whole}={text!r} is not known", "choose from true, false")
+        return text.lower() == "true"
     try:
         return kind(text)
     except ValueError as e:

@@ -59,6 +59,7 @@ def test_the_last_override_wins_and_top_level_keys_work() -> None:
         ("seed.x=7", "seed has no parts"),
         ("adapt.cycles=many", "adapt.cycles='many' is not a whole number"),
         ("adapt.cycles=1.5", "is not a whole number"),
+        ("adapt.target_statistics=yes", "choose from true, false"),
         ("adapt.cycles=-3", "adapt.cycles is negative"),
         ("image.backbone=vit", "choose from edge, resnet50"),
         ("adapt.losses=l1z,l9z", "adapt.losses has l9z; known are exact"),
@@ -93,3 +94,9 @@ def test_every_setting_can_be_given_on_the_command_line() -> None:
             texts.append(f"{section.name}.{key.name}={','.join(value) if isinstance(value, tuple) else value}")
     assert len(texts) > 40
     assert override(settings, texts) == settings
+
+
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("False", False)])
+def test_a_switch_is_true_or_false(text: str, value: bool) -> None:
+    """The word `false` is not taken for true, as any non-empty text would be."""
+    assert override(preset("edge"), [f"adapt.target_statistics={text}"]).adapt.target_statistics is value

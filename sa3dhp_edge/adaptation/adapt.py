@@ -48,6 +48,8 @@ def adapt(
     watch = Watch(nets, watched, source_held_out, log, probe)
     with on_device(training_device(), *nets.all(), terms.heads):
         g, moving = nets.g.eval(), unfreeze_only(nets.g, cfg.trainable)
+        if cfg.target_statistics:
+            reestimate_statistics(g, training, source.crop_px, seed)
         own = _optimizers(names, [*moving.values(), *terms.heads.parameters()], cfg)
         good, skipped = deepcopy(g), Skipped()
         keeper = Keeper(keep, {"g": g, "good": good, "heads": terms.heads, "skipped": skipped}, own)

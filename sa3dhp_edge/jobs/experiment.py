@@ -40,6 +40,8 @@ class Variant:
 
     name: str
     losses: tuple[str, ...] | None
+    statistics: bool = False
+    """Begin from the target's batch-normalisation statistics."""
 
 
 def variants() -> list[Variant]:
@@ -47,9 +49,10 @@ def variants() -> list[Variant]:
     added = [Variant("+ " + ORDER[i], ORDER[: i + 1]) for i in range(len(ORDER))]
     return [
         Variant("source only", None),
-        Variant("target statistics", None),
+        Variant("target statistics", None, statistics=True),
         Variant("source continued", ("replay",) * len(ORDER)),
         *added,
+        Variant("target statistics, then all", ORDER, statistics=True),
         Variant("exact alone", ("exact",) * len(ORDER)),
     ]
 
@@ -110,10 +113,10 @@ def _try(
     settings, px = model.settings, model.settings.image.crop_px
     extra: dict[str, float] = {}
     before = snapshot(model.g)
-    if variant.name == "target statistics":
+    if variant.statistics and not variant.losses:
         reestimate_statistics(model.g, TargetClips(target.clips), px, settings.seed)
     elif variant.losses:
-        cfg = replace(settings.adapt, losses=variant.losses, replay=settings.adapt.replay)
+        cfg = replace(settings.adapt, losses=variant.losses, target_statistics=variant.statistics)
         name = variant.name.replace(" ", "_")
         keep = folder / "training" / f"{name}.safetensors"
         model, report = adapt_model(
