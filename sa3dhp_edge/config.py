@@ -183,14 +183,17 @@ PRESETS: dict[str, Settings] = {
     "demo": Settings(
         preset="demo",
         motion=MotionConfig(procedural_seconds=900),
-        pose_autoencoder=PoseAutoencoderConfig(steps=2000),
-        motion_autoencoder=MotionAutoencoderConfig(steps=700),
+        pose_autoencoder=PoseAutoencoderConfig(steps=1200),
+        motion_autoencoder=MotionAutoencoderConfig(steps=400),
         relations=RelationsConfig(
-            steps=500, rules_z=("flip_tilt50", "flip", "tilt-30"), rules_v=("flip_backward_tilt50", "slow_backward")
+            steps=300,
+            rules_z=("flip_tilt50", "flip", "tilt-30"),
+            study_samples=400,
+            rules_v=("flip_backward_tilt50", "slow_backward"),
         ),
         image=ImageConfig(width=24, crop_px=64),
-        source=SourceConfig(domain="studio", clips=1200, held_out_clips=24, steps=1500),
-        adapt=AdaptConfig(cycles=20, check_every=5, lr_contrast=5e-4, lr_relation=5e-4),
+        source=SourceConfig(domain="studio", clips=1200, held_out_clips=24, steps=1100),
+        adapt=AdaptConfig(cycles=8, check_every=4, lr_contrast=5e-4, lr_relation=5e-4),
     ),
 }
 
