@@ -121,7 +121,10 @@ def _pictures(shown: Shown) -> tuple[str | Figure, ...]:
 
 def _relations(run: RunFolder) -> Section:
     settings = run.settings.relations
-    chosen = {Rule.parse(n).name for n in (*settings.rules_z, *settings.rules_v)}
+    chosen = {
+        latent: {Rule.parse(n).name for n in names}
+        for latent, names in (("z", settings.rules_z), ("v", settings.rules_v))
+    }
     errors = tuple(
         (Rule.parse(name).name, latent, run.report(f"t_{latent}_{Rule.parse(name).name}")["held_out_mpjpe_mm"])
         for latent, names in (("z", settings.rules_z), ("v", settings.rules_v))

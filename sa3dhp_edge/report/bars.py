@@ -37,13 +37,15 @@ class _Bar(NamedTuple):
     bold: bool = False
 
 
-def non_localness_bars(study: Mapping[str, Mapping[str, Mapping[str, float]]], chosen: Collection[str]) -> bytes:
+def non_localness_bars(
+    study: Mapping[str, Mapping[str, Mapping[str, float]]], chosen: Mapping[str, Collection[str]]
+) -> bytes:
     """How far each rule moves a latent, as PNG, farthest first; the chosen rules stand out.
 
     Args:
         study: "z" and "v" -> rule -> {"distance", "over_random"}; the latter, drawn here, is the distance over
             that of two random samples.
-        chosen: rules the run has learnt.
+        chosen: "z" and "v" -> rules the run has learnt for that latent.
     """
     latents = [latent for latent in _LATENTS if study.get(latent)]
     figure = blank(WIDTH_PX, _HEAD_PX + _ROW_PX * max((len(study[latent]) for latent in latents), default=2))
@@ -55,7 +57,8 @@ def non_localness_bars(study: Mapping[str, Mapping[str, Mapping[str, float]]], c
     for axes, latent in zip(grid, latents, strict=False):
         found = {rule: figures.get("over_random", math.nan) for rule, figures in study[latent].items()}
         ranked = sorted(found, key=lambda rule: -found[rule] if math.isfinite(found[rule]) else math.inf)
-        bars = [_Bar(r, found[r], BLUE if r in chosen else PALE, number(found[r], 2), bold=r in chosen) for r in ranked]
+        own = chosen.get(latent, ())
+        bars = [_Bar(r, found[r], BLUE if r in own else PALE, number(found[r], 2), bold=r in own) for r in ranked]
         plain(axes, _LATENTS[latent], "blue: chosen")
         _draw(axes, bars, longest)
         axes.set_xlabel("moved distance / distance of random pairs", fontsize=8, color=MUTED)

@@ -85,14 +85,14 @@ def test_labels_move_apart_and_keep_their_order(places):
 
 def test_chosen_rules_stand_out():
     study = {"z": {"flip": {"distance": 3.0, "over_random": 0.5}, "tilt5": {"distance": 0.2, "over_random": 0.04}}}
-    chosen, none = pixels(non_localness_bars(study, {"flip"})), pixels(non_localness_bars(study, set()))
+    chosen, none = pixels(non_localness_bars(study, {"z": {"flip"}})), pixels(non_localness_bars(study, {}))
     assert coloured(chosen, BLUE).sum() > 10 * coloured(chosen, PALE).sum() > 0
     assert not coloured(none, BLUE).any()
 
 
 @pytest.mark.parametrize("study", [{}, {"z": {}}, {"v": {"slow": {"over_random": math.nan}}, "z": {"flip": {}}}])
 def test_a_study_without_figures_is_no_crash(study):
-    pixels(non_localness_bars(study, {"flip"}))
+    pixels(non_localness_bars(study, {"z": {"flip"}}))
 
 
 def test_error_bars_are_as_long_as_the_errors():
