@@ -52,7 +52,7 @@ class TrackerConfig:
     """Weight of the newest frame in the box's size."""
     max_step: float = 0.35
     """Most that a box moves from one frame to the next, in its own sides."""
-    min_side_px: float = 64.0
+    min_side_px: float = 40.0
     """A smaller box ends the track: the joints have collapsed, or the picture is too coarse to read a pose from."""
     max_side: float = 3.0
     """A box with a side of more than so many of the frame's longer side ends the track."""

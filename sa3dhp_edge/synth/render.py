@@ -28,6 +28,8 @@ from sa3dhp_edge.synth.staging import Stage, draw_frame, draw_stage, seen_joints
 
 FRAME_WH = (1280, 960)
 """Size of the full frame from which the crops of `render_clips` are thought to be cut."""
+BATCH_CLIPS = 8
+"""Clips that a worker process draws before it hands them over."""
 
 
 class _Job(NamedTuple):
@@ -146,12 +148,12 @@ def render_clips(
 def _in_processes(job: _Job, clips: int, workers: int) -> Iterator[_Clip]:
     """All clips in order, from fresh processes (a forked one would inherit other threads' locks).
 
-    Clips go out in a few batches, because the motion travels with each of them.
+    The motion goes to each process once, at its start: a queue that holds nothing large cannot block an interrupt.
     """
-    context, batches = get_context("spawn"), np.array_split(np.arange(clips), min(4 * workers, clips))
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+    context, batches = get_context("spawn"), np.array_split(np.arange(clips), -(-clips // BATCH_CLIPS))
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(job,)) as pool:
         try:
-            for batch in [pool.submit(_render_batch, job, numbers.tolist()) for numbers in batches]:
+            for batch in [pool.submit(_render_batch, numbers.tolist()) for numbers in batches]:
                 yield from batch.result()
         except BaseException:  # Ctrl-C above all: nobody waits minutes for batches that are not wanted
             for process in list(pool._processes.values()):
@@ -159,13 +161,18 @@ def _in_processes(job: _Job, clips: int, workers: int) -> Iterator[_Clip]:
             raise
 
 
-def _start_worker() -> None:
+_worker_job: list[_Job] = []
+"""In a worker process: what all its batches have in common."""
+
+
+def _start_worker(job: _Job) -> None:
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal tells everybody; the parent decides
+    _worker_job.append(job)
 
 
-def _render_batch(job: _Job, numbers: list[int]) -> list[_Clip]:
-    return [_render_clip(job, number) for number in numbers]
+def _render_batch(numbers: list[int]) -> list[_Clip]:
+    return [_render_clip(_worker_job[0], number) for number in numbers]
 
 
 def _render_clip(job: _Job, number: int) -> _Clip:

@@ -38,7 +38,7 @@ def fails(outcome: Any, error: str, hint: str = "") -> None:
         ("--set adapt.cycles=many", "adapt.cycles='many' is not", ""),
         ("--set adapt.cycles", "has no value", "--set section.key=value"),
         ("--preset fast", "there is no preset 'fast'", "edge, paper, demo"),
-        ("--set image.backbone=vit", "one of edge, resnet50", ""),
+        ("--set image.backbone=vit", "is not known", ""),
         ("--set source.domain=moon", "there is no domain 'moon'", "studio"),
         ("--set relations.rules_z=flip_up", "rule 'flip_up' has an unknown part 'up'", "parts: flip"),
         ("--set relations.rules_v=slow@30", "rule 'slow@30'", ""),
