@@ -6,11 +6,13 @@ a prediction to the truth's bone lengths before Procrustes; that variant has its
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sa3dhp_edge.errors import ShapeError
-from sa3dhp_edge.skeleton import bone_directions, bone_lengths_mm, pose_from_directions
+from sa3dhp_edge.skeleton import TEMPLATE_BONE_MM, bone_directions, bone_lengths_mm, pose_from_directions
 
 Array = NDArray[np.floating]
 
@@ -55,6 +57,21 @@ def pa_mpjpe_true_bones(predicted_mm: Array, true_mm: Array) -> NDArray[np.float
         bone_directions(np.asarray(predicted_mm, np.float32)), bone_lengths_mm(np.asarray(true_mm, np.float32))
     )
     return pa_mpjpe(rescaled, true_mm)
+
+
+def at_subject_size(
+    pose_mm: NDArray[np.float32], true_mm: NDArray[np.float32], clips: Iterable[NDArray[np.intp]]
+) -> NDArray[np.float32]:
+    """Template poses (N, 17, 3) brought to each subject's size: its clip's mean bone lengths, never the frame's own.
+
+    Args:
+        clips: indices of each clip's frames, one subject a clip.
+    """
+    sized = pose_mm.copy()
+    size = bone_lengths_mm(true_mm).sum(-1) / float(TEMPLATE_BONE_MM.sum())
+    for clip in clips:
+        sized[clip] *= size[clip].mean()
+    return sized
 
 
 def pck(predicted_mm: Array, true_mm: Array, threshold_mm: float = 150.0) -> float:

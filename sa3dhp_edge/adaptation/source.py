@@ -23,7 +23,7 @@ from sa3dhp_edge.config import ImageConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.geometry import fit_weak_perspective
-from sa3dhp_edge.skeleton import TEMPLATE_BONE_MM, bone_lengths_mm, to_template
+from sa3dhp_edge.skeleton import to_template
 
 LOG_EVERY = 25
 SOURCE_TILT_DEG = 15.0
@@ -145,8 +145,6 @@ def measure(g: nn.Module, d_p: nn.Module, frames: FrameSet, crop_px: int) -> dic
     if frames.joints_mm is None or frames.joints_uv is None:
         raise TrainingError("only a labelled set can be measured on")
     pose, uv, _ = read_frames(g, d_p, frames.images, crop_px)
-    size = bone_lengths_mm(frames.joints_mm).sum(-1) / float(TEMPLATE_BONE_MM.sum())
-    for clip in frames.clips():
-        pose[clip] *= size[clip].mean()
+    pose = metrics.at_subject_size(pose, frames.joints_mm, frames.clips())
     error = metrics.summary(pose, frames.joints_mm)
     return error | {"uv": float(np.linalg.norm(uv - frames.joints_uv, axis=-1).mean())}

@@ -18,7 +18,7 @@ from sa3dhp_edge.errors import DataError, NobodyFound
 from sa3dhp_edge.frameset import FrameSet, picture_px
 from sa3dhp_edge.jobs.run_folder import Report
 from sa3dhp_edge.records import Box
-from sa3dhp_edge.skeleton import JOINTS, TEMPLATE_BONE_MM, bone_lengths_mm
+from sa3dhp_edge.skeleton import JOINTS
 
 COMMON = {
     "pelvis": "mid_hip", "right_hip": "r_hip", "right_knee": "r_knee", "right_ankle": "r_ankle", "left_hip": "l_hip",
@@ -51,9 +51,7 @@ def on_frame_set(model: Model, frames: FrameSet, batch: int = 64) -> Report:
         pictures = frames.images[start : start + batch, rim : rim + model.crop_px, rim : rim + model.crop_px]
         parts.append(model.estimate(np.ascontiguousarray(pictures)).pose_mm)
     pose = np.concatenate(parts)
-    size = bone_lengths_mm(frames.joints_mm).sum(-1) / float(TEMPLATE_BONE_MM.sum())
-    for clip in frames.clips():
-        pose[clip] *= size[clip].mean()
+    pose = metrics.at_subject_size(pose, frames.joints_mm, frames.clips())
     return {"frames": len(frames), "found": 1.0} | metrics.summary(pose, frames.joints_mm)
 
 

@@ -92,7 +92,7 @@ def _one_seed(folder: Path, settings: Settings) -> dict[str, dict[str, float]]:
     run = RunFolder.start(folder, settings, resume=folder.exists())
     results: dict[str, dict[str, float]] = {}
     with Log(folder) as log:
-        model = train_source_model(run, "synth", None, log)
+        train_source_model(run, "synth", None, log)
         labelled, probe = FrameSet.load(folder / "source"), FrameSet.load(folder / "source_held_out")
         target = embedded_target(folder, settings, TARGET_CLIPS, TEST_CLIPS, log)
         for variant in variants():
@@ -102,7 +102,6 @@ def _one_seed(folder: Path, settings: Settings) -> dict[str, dict[str, float]]:
                 write_json(path, _try(variant, replace(fresh, settings=settings), target, labelled, probe, log, folder))
             results[variant.name] = json.loads(path.read_text())
             log.say(f"seed {settings.seed}: {variant.name}: PA-MPJPE {results[variant.name]['pa_mpjpe']:.1f} mm")
-        del model
     return results
 
 
