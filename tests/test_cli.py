@@ -37,6 +37,7 @@ COMMANDS = (
     "bench",
     "calibrate",
     "doctor",
+    "data check",
     "experiment adaptation",
 )
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sa3dhp_edge.errors import DataError
-from sa3dhp_edge.motion.motion_set import MOTION_HZ, MotionSet, concatenate
-from sa3dhp_edge.skeleton import (
-    BONES,
-    JOINTS,
-    TEMPLATE_BONE_MM,
-    bone_directions,
-    bone_lengths_mm,
-    to_template,
-)
+from sa3dhp_edge.motion.motion_set import MotionSet, concatenate
+from sa3dhp_edge.motion.positions import motion_of_positions
+from sa3dhp_edge.skeleton import JOINTS
 
 Array = NDArray[np.float64]
 
@@ -48,7 +42,7 @@ _CHANNELS = {f"{axis}{kind}": (kind, i) for kind in ("position", "rotation") for
 
 
 @dataclass
-class _Joint:
+class BvhJoint:
     """One node of the file's tree; `channels` are (kind, axis) in the order of the file."""
 
     name: str
@@ -98,12 +92,12 @@ class _Lines:
 _DAMAGED = "the file is damaged or no BVH file: fetch or export it again, or take it out of the folder"
 
 
-def _read_tree(lines: _Lines) -> list[_Joint]:
+def _read_tree(lines: _Lines) -> list[BvhJoint]:
     """Joints in the order of their channels, parents first; ends of limbs are named after their joint + 'end'."""
     words = lines.take("HIERARCHY")
     if words[0].upper() != "HIERARCHY":
         raise lines.error("HIERARCHY", words)
-    joints: list[_Joint] = []
+    joints: list[BvhJoint] = []
     open_joints: list[int] = []
     while True:
         words = lines.take("the joint tree")
@@ -113,7 +107,7 @@ def _read_tree(lines: _Lines) -> list[_Joint]:
             if (parent < 0) == (word != "ROOT") or len(words) < 2:
                 raise lines.error("ROOT, or JOINT within it, with a name", words)
             name = f"{joints[parent].name}End" if word == "END" else words[1]
-            joints.append(_Joint(name, parent))
+            joints.append(BvhJoint(name, parent))
             if (brace := lines.take("{")) != ["{"]:
                 raise lines.error("{", brace)
             open_joints.append(len(joints) - 1)
@@ -163,7 +157,7 @@ def _axis_rotation(axis: int, angle_deg: Array) -> Array:
     return matrix
 
 
-def _positions(joints: list[_Joint], values: Array) -> dict[str, Array]:
+def _positions(joints: list[BvhJoint], values: Array) -> dict[str, Array]:
     """(T, 3) per joint name, in the file's unit and axes."""
     turned: list[Array] = []
     placed: list[Array] = []
@@ -193,6 +187,37 @@ def _plain(name: str) -> str:
     return "".join(c for c in name.rpartition(":")[2].lower() if c.isalnum()).removeprefix("mixamorig")
 
 
+@dataclass(frozen=True)
+class BvhFile:
+    """A file as it is written.
+
+    Attributes:
+        joints: the tree in the order of its channels, parents first; ends of limbs carry their joint's name and `End`.
+        values: (T, C) all channels, positions in the file's unit and angles in degrees.
+        hz: frames per second.
+    """
+
+    joints: list[BvhJoint]
+    values: Array
+    hz: float
+
+    def positions(self) -> dict[str, Array]:
+        """(T, 3) per joint name, in the file's unit and axes."""
+        return _positions(self.joints, self.values)
+
+
+def read_file(path: Path) -> BvhFile:
+    """Tree and channels of one file.
+
+    Raises:
+        DataError: the file is damaged; the message names the line.
+    """
+    lines = _Lines(path)
+    joints = _read_tree(lines)
+    values, hz = _read_frames(lines, sum(len(joint.channels) for joint in joints))
+    return BvhFile(joints, values, hz)
+
+
 def read_positions(path: Path, unit_mm: float = CMU_UNIT_MM) -> tuple[Array, float]:
     """Joints of one file as they were captured, with that person's bone lengths.
 
@@ -206,35 +231,30 @@ def read_positions(path: Path, unit_mm: float = CMU_UNIT_MM) -> tuple[Array, flo
     Raises:
         DataError: the file is damaged, or lacks joints; the message names the line or the joints.
     """
-    lines = _Lines(path)
-    joints = _read_tree(lines)
-    values, hz = _read_frames(lines, sum(len(joint.channels) for joint in joints))
-    places = {_plain(name): place for name, place in _positions(joints, values).items()}
+    file = read_file(path)
+    return pose_of_file(file, path, unit_mm), file.hz
+
+
+def pose_of_file(file: BvhFile, path: Path, unit_mm: float = CMU_UNIT_MM) -> Array:
+    """(T, 17, 3) mm in the world frame, of a file that was read; `path` is for messages.
+
+    Raises:
+        DataError: the file lacks joints.
+    """
+    places = {_plain(name): place for name, place in file.positions().items()}
     found = {ours: next((n for n in names if n in places), None) for ours, names in _SOURCES.items()}
     missing = [ours for ours, name in found.items() if name is None]
     if missing:
         raise DataError(
-            f"{path} has no joint for {', '.join(missing)}; it has {', '.join(joint.name for joint in joints)}",
+            f"{path} has no joint for {', '.join(missing)}; it has {', '.join(joint.name for joint in file.joints)}",
             "rename the file's joints as in the CMU files (LeftUpLeg, LeftLeg, LeftFoot, LeftToeBase, LeftArm, ...)",
         )
-    pose = np.zeros((len(values), len(JOINTS), 3))
+    pose = np.zeros((len(file.values), len(JOINTS), 3))
     for ours, name in found.items():
         if name is not None:
             pose[:, JOINTS.index(ours)] = places[name]
     pose[:, 0] = (pose[:, JOINTS.index("right_hip")] + pose[:, JOINTS.index("left_hip")]) / 2
-    return pose * np.array([1, -1, -1]) * unit_mm, hz
-
-
-def _resample(pose: Array, from_hz: float) -> Array:
-    """Linear interpolation of (T, ...) to the motion rate; first frame kept."""
-    count = int((len(pose) - 1) / from_hz * MOTION_HZ + 1e-2) + 1  # frame times are rounded in files
-    at = np.minimum(np.arange(count) * from_hz / MOTION_HZ, len(pose) - 1)
-    before = np.minimum(at.astype(int), len(pose) - 2)
-    share = (at - before).reshape(-1, *([1] * (pose.ndim - 1)))
-    return np.asarray(pose[before] * (1 - share) + pose[before + 1] * share)
-
-
-_LEG = [BONES.index(name) for name in ("right_knee", "right_ankle", "left_knee", "left_ankle")]
+    return np.asarray(pose * np.array([1, -1, -1]) * unit_mm)
 
 
 def read_bvh(path: Path, unit_mm: float = CMU_UNIT_MM) -> MotionSet:
@@ -248,14 +268,8 @@ def read_bvh(path: Path, unit_mm: float = CMU_UNIT_MM) -> MotionSet:
         DataError: see `read_positions`; also when a bone has no length.
     """
     positions, hz = read_positions(path, unit_mm)
-    pose = _resample(positions, hz).astype(np.float32)
-    lengths = bone_lengths_mm(pose)
-    if (lengths < 1).any():
-        names = ", ".join(BONES[i] for i in np.flatnonzero((lengths < 1).any(0)))
-        raise DataError(f"{path}: no length in the bone to {names}", "repair the OFFSET lines of these joints")
-    scale = TEMPLATE_BONE_MM[_LEG].sum() / lengths[:, _LEG].sum(-1).mean()
-    directions = bone_directions(to_template(pose))
-    return MotionSet(directions, pose[:, 0] * scale, np.zeros(len(pose), np.int32), MOTION_HZ, (path.stem,))
+    motion = motion_of_positions(positions, hz, str(path), "repair the OFFSET lines of these joints")
+    return replace(motion, names=(path.stem,))
 
 
 def read_bvh_folder(folder: Path, unit_mm: float = CMU_UNIT_MM) -> MotionSet:

@@ -61,7 +61,7 @@ def pose_panel(
     figure = blank(_DRAWN_PX, _DRAWN_PX, tight=False)
     _picture(figure.add_axes((0, 0, share, 1)), picture_rgb, joints_uv, field, label)
     pose, truth = pose_mm - pose_mm[:1], None if truth_mm is None else truth_mm - truth_mm[:1]
-    middle, reach = _frame_mm(pose if truth is None else np.concatenate([pose, truth]))
+    middle, reach = frame_mm(pose if truth is None else np.concatenate([pose, truth]))
     for i, (name, order) in enumerate(_VIEWS):
         axes = figure.add_axes((share + i * (1 - share) / 2, 0, (1 - share) / 2, 1))
         axes.set_xlim(-reach * _VIEW_SHARE, reach * _VIEW_SHARE)
@@ -69,9 +69,9 @@ def pose_panel(
         axes.axis("off")
         axes.text(0.04, 0.965, name, transform=axes.transAxes, va="top", fontsize=7.5, color=MUTED)
         if truth is not None:
-            _bones(axes, truth[:, order], 4.0, PALE)
+            draw_bones(axes, truth[:, order], 4.0, PALE)
         if np.isfinite(pose).all():
-            _bones(axes, pose[:, order], 2.0)
+            draw_bones(axes, pose[:, order], 2.0)
         else:
             axes.text(0.5, 0.5, "no pose", transform=axes.transAxes, ha="center", fontsize=8, color=MUTED)
     _scale_bar(axes, middle, reach)
@@ -117,7 +117,7 @@ def _picture(axes: Axes, picture_rgb: Picture, joints_uv: NDArray[np.floating], 
     axes.set_xlim(-seen, seen)
     axes.set_ylim(seen, -seen)
     axes.axis("off")
-    _bones(axes, joints_uv, 1.8)
+    draw_bones(axes, joints_uv, 1.8)
     if label:
         halo = [Stroke(linewidth=2.5, foreground=INK), Normal()]
         axes.text(
@@ -126,7 +126,7 @@ def _picture(axes: Axes, picture_rgb: Picture, joints_uv: NDArray[np.floating], 
         )  # fmt: skip
 
 
-def _bones(axes: Axes, points: NDArray[np.floating], width: float, colour: str | None = None) -> None:
+def draw_bones(axes: Axes, points: NDArray[np.floating], width: float, colour: str | None = None) -> None:
     """Lines from each joint's parent to the joint, the far ones first where a third axis tells depth.
 
     Without a `colour` they take that of their side, on a white edge.
@@ -142,7 +142,7 @@ def _bones(axes: Axes, points: NDArray[np.floating], width: float, colour: str |
             axes.plot(x, y, color=paint or side_colour(JOINTS[bone[1]]), linewidth=thick, solid_capstyle="round")
 
 
-def _frame_mm(points_mm: NDArray[np.floating]) -> tuple[float, float]:
+def frame_mm(points_mm: NDArray[np.floating]) -> tuple[float, float]:
     """Height of the views' middle and half their height: all fits, and small poses look small."""
     known = points_mm[np.isfinite(points_mm).all(1)]
     if not len(known):
