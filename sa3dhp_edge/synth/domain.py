@@ -23,7 +23,9 @@ class Domain:
     muscle: Range = (0, 1)
     female: float = 0.5
     skin: Range = (0, 1)  # light to dark
+    mesh_body: float = 0  # probability of the realistic body, where its data are; the rest are made of lofts
     facing_deg: float = 180  # in the clip's middle the person faces the camera within this to either side
+    facing_share: float = 1  # of all people; the rest face any way
     head_yaw_deg: float = 35  # the face turns this far to either side of the chest
     fist: float = 0.4
     # clothes
@@ -64,7 +66,12 @@ class Domain:
     distance_mm: Range = (2000, 7000)
     roll_deg: float = 6
     off_centre: float = 0.7  # how far from the frame's centre the person may stand, 1 is the border
+    eye_level: float = 0  # probability that the camera's height is drawn from `eye_level_mm` instead
+    eye_level_mm: Range = (900, 1700)
     # background
+    natural: float = 0  # share of cloths and rooms in everyday colours: greys, whites, beiges, blues, few strong ones
+    furnished: float = 0  # share of scenes with furniture, trees, houses; in the rest the clutter is boxes
+    photo: float = 0  # share of scenes before one of the user's photos, where those are given
     backdrop: float = 0.15
     outdoor: float = 0.35  # the rest are rooms
     wall_patterns: Patterns = (
@@ -86,15 +93,31 @@ class Domain:
     seat: float = 0.9  # a box under somebody who sits
     clutter: tuple[int, int] = (0, 12)
     occluder: float = 0.2
+    others: float = 0  # probability that other people are near
+    others_count: tuple[int, int] = (1, 3)
+    others_in_front: float = 0.2
+    # the frame's border
+    truncation: float = 0  # probability that it cuts the person
+    near_border: float = 0  # probability that it only crosses the crop
+    seen_box: float = 0.3  # of those cut: the crop is round what the frame shows of them
+    portrait: float = 0  # probability of a frame that stands upright
     # picture
     exposure: Range = (0.6, 1.6)
     gamma: Range = (0.8, 1.25)
     white_balance: float = 0.2
     contrast: Range = (0.7, 1.2)
     saturation: Range = (0.4, 1.3)
+    defects: float = 1  # above 1 noise, blur and compression are more often slight than strong
+    low_resolution: float = 0  # probability that the person has fewer pixels than the crop
+    low_resolution_factor: Range = (1.3, 3.5)
+    video_blocks: float = 0  # probability of a video codec's smeared blocks and coarse colour
+    defocus: float = 0  # probability that what is behind and before the person is out of focus
+    defocus_px: Range = (0.7, 3)
+    banding: float = 0  # probability of brightness that falls off to a side or rolls over the picture
     noise: Range = (0, 0.05)
     blur_px: Range = (0, 1.3)  # of a 128-pixel crop
     motion_blur_px: Range = (0, 3)
+    limb_blur: float = 0  # probability that moving limbs are blurred along their way
     sharpen: Range = (0, 0.8)
     jpeg_quality: Range = (25, 100)
 
@@ -134,6 +157,13 @@ DOMAINS: dict[str, Domain] = {
         exposure=(0.6, 1.0), gamma=(0.85, 1.0), white_balance=0.18, contrast=(0.75, 0.95), saturation=(0.5, 0.9),
         noise=(0.02, 0.05), blur_px=(0.4, 1.2), jpeg_quality=(25, 60), sharpen=(0, 0.3),
     ),
-    "wide": Domain(name="wide"),
+    "wide": Domain(
+        name="wide", mesh_body=0.5, facing_deg=75, facing_share=0.72, natural=0.85, furnished=0.85, eye_level=0.55,
+        bare_chest=0.06, clutter=(2, 18), room_depth_mm=(600, 7000), backdrop=0.1, roll_deg=9, distance_mm=(2000, 8000),
+        others=0.3, truncation=0.15, near_border=0.15, photo=0.5, portrait=0.3, occluder=0.18,
+        key_strength=(0.2, 1.8), ambient=(0.25, 0.9), light_tint=0.15, shadow=(0.2, 1),
+        exposure=(0.55, 1.6), gamma=(1.05, 1.6), contrast=(1.0, 1.4), white_balance=0.12, saturation=(0.6, 1.35),
+        defects=3.5, limb_blur=0.5, low_resolution=0.2, video_blocks=0.2, defocus=0.12, banding=0.15,
+    ),
 }  # fmt: skip
 """`studio` is a labelled source, `site` a target unlike it, `wide` a source for real video."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,12 +19,36 @@ UNDER_MM = np.array([{"ankle": 72, "foot": 24, "knee": 55, "hip": 105, "wrist": 
 """(17,) mm of flesh below each joint of the template when it rests on the floor."""
 
 
-def draw_stretch(rng: np.random.Generator, motion: MotionSet, frames: int, fps: float) -> tuple[Array, Array, int]:
-    """A random stretch of one sequence; one that is too short runs forth and back.
+class Facing(NamedTuple):
+    """In the middle of the clip a `share` of all people face the camera within `deg` to either side, the rest do not
+    care."""
 
-    Returns:
-        directions (T, 16, 3), root_mm (T, 3), and the sequence it is from.
+    deg: float
+    share: float
+
+
+class Stretch(NamedTuple):
+    """What a person plays, before it has a body.
+
+    Attributes:
+        directions: (T, 16, 3) unit bone directions.
+        root_mm: (T, 3) mm, pelvis of a person with the template's leg length.
+        azimuth_deg: how far the person is turned about the vertical.
+        fps: frames per second.
+        sequence: index of the sequence it is from.
+        velocity_mm_s: (T, 17, 3) of the template's joints, before the turn.
     """
+
+    directions: Array
+    root_mm: Array
+    azimuth_deg: float
+    fps: float
+    sequence: int
+    velocity_mm_s: Array
+
+
+def draw_stretch(rng: np.random.Generator, motion: MotionSet, frames: int, fps: float, facing: Facing) -> Stretch:
+    """A random stretch of one sequence, turned to the camera as asked; one that is too short runs forth and back."""
     if not len(motion.sequence):
         raise DataError("the motion set holds no frames")
     sequence = int(motion.sequence[int(rng.integers(len(motion.sequence)))])
@@ -31,13 +57,30 @@ def draw_stretch(rng: np.random.Generator, motion: MotionSet, frames: int, fps: 
     need = (frames - 1) * motion.hz / fps
     at = rng.uniform(0, max(last - need, 0)) + np.arange(frames) * motion.hz / fps
     at = last - np.abs(last - at % (2 * last)) if last else np.zeros(frames)
+    directions, root = _between(motion, int(first), last, at)
+    within = facing.deg if rng.random() < facing.share else 180.0
+    azimuth = to_face_camera(directions[frames // 2]) + float(rng.uniform(-within, within))
+    return Stretch(directions, root, azimuth, fps, sequence, _velocity(motion, int(first), last, at))
+
+
+def _between(motion: MotionSet, first: int, last: int, at: NDArray[np.float64]) -> tuple[Array, Array]:
+    """Directions (T, 16, 3) and root (T, 3) at fractional frames 0..last of a sequence that starts at `first`."""
     low = np.minimum(np.floor(at).astype(int), max(last - 1, 0))
     high, share = np.minimum(low + 1, last), (at - low)[:, None]
     root = motion.root_mm[first + low] * (1 - share) + motion.root_mm[first + high] * share
     share = share[..., None]
     bones = motion.directions[first + low] * (1 - share) + motion.directions[first + high] * share
     bones = bones / np.maximum(np.linalg.norm(bones, axis=-1, keepdims=True), 1e-6)
-    return bones.astype(np.float32), root.astype(np.float32), sequence
+    return bones.astype(np.float32), root.astype(np.float32)
+
+
+def _velocity(motion: MotionSet, first: int, last: int, at: NDArray[np.float64]) -> Array:
+    """(T, 17, 3) mm/s of the template's joints, from a frame before to a frame after."""
+    ends = np.stack([np.maximum(at - 1, 0), np.minimum(at + 1, last)])
+    seconds = np.maximum(ends[1] - ends[0], 1e-3)[:, None, None] / motion.hz
+    before, after = (_between(motion, first, last, end) for end in ends)
+    moved = pose_from_directions(after[0]) - pose_from_directions(before[0]) + (after[1] - before[1])[:, None]
+    return np.asarray(moved / seconds, np.float32)
 
 
 def to_face_camera(directions: Array) -> float:

@@ -106,6 +106,88 @@ def _foliage(rng: np.random.Generator) -> Array:
     return np.asarray(np.clip(1.6 * _fbm(rng, 0.8) * _fbm(rng, 1.6), 0, 1), np.float32)
 
 
+def _tiles(rng: np.random.Generator) -> Array:
+    """Square or oblong tiles, paving or panels with joints."""
+    rows, columns = rng.integers(2, 8, 2)
+    y, x = np.arange(SIDE)[:, None] * rows / SIDE, np.arange(SIDE)[None] * columns / SIDE
+    tone = 0.75 + rng.uniform(-0.15, 0.15, (rows, columns))[y.astype(int), x.astype(int)]
+    joint = (y % 1 < rows * 0.012) | (x % 1 < columns * 0.012)
+    return np.asarray(np.where(joint, rng.uniform(0, 0.5), tone + 0.08 * (_fbm(rng, 1.2) - 0.5)), np.float32)
+
+
+def _grain(rng: np.random.Generator) -> Array:
+    return np.asarray(0.35 + 0.4 * _fbm(rng, 1.3, stretch=0.08), np.float32)
+
+
+def _speckle(rng: np.random.Generator) -> Array:
+    """Asphalt, carpet, terrazzo: fine grain with a little large-scale unevenness."""
+    return np.asarray(np.clip(0.5 + 0.5 * (_fbm(rng, 0.2) - 0.5) + 0.35 * (_fbm(rng, 1.6) - 0.5), 0, 1), np.float32)
+
+
+def _grass(rng: np.random.Generator) -> Array:
+    fine, patches = _fbm(rng, 0.45, stretch=0.6), _fbm(rng, 1.5)
+    return np.asarray(np.clip(0.15 + 0.65 * fine + 0.4 * (patches - 0.5), 0, 1), np.float32)
+
+
+def _leaves(rng: np.random.Generator) -> Array:
+    picture = np.zeros((SIDE, SIDE), np.float32)
+    for tone in np.linspace(0.05, 1, 420):
+        centre, axes = (tuple(int(v) for v in rng.integers(*r, 2)) for r in ((0, SIDE), (2, 8)))
+        shade = float(tone * rng.uniform(0.6, 1))
+        for dx in (-SIDE, 0, SIDE):
+            cv2.ellipse(picture, (centre[0] + dx, centre[1]), axes, float(rng.uniform(0, 180)), 0, 360, shade, -1)
+    return picture
+
+
+def _books(rng: np.random.Generator) -> Array:
+    """Spines of many heights and shades side by side."""
+    picture, x = np.zeros((SIDE, SIDE), np.float32), 0
+    while x < SIDE:
+        width, low = int(rng.integers(3, 11)), int(rng.integers(0, SIDE // 5))
+        picture[low:, x : x + width] = rng.random()
+        picture[int(rng.integers(20, 60)) : int(rng.integers(61, 90)), x : x + width] = rng.random()
+        x += width + 1
+    return picture
+
+
+def _facade(rng: np.random.Generator) -> Array:
+    """Rows of windows in a wall."""
+    rows, columns, wide, high = *rng.integers(2, 5, 2), *rng.uniform(0.3, 0.8, 2)
+    y, x = np.arange(SIDE)[:, None] * rows / SIDE, np.arange(SIDE)[None] * columns / SIDE
+    pane = (np.abs(y % 1 - 0.5) < high / 2) & (np.abs(x % 1 - 0.5) < wide / 2)
+    frame = pane & ((np.abs(y % 1 - 0.5) > high / 2 - 0.05) | (np.abs(x % 1 - 0.5) % 0.25 < 0.02))
+    shine = rng.uniform(0, 0.4, (rows, columns))[y.astype(int), x.astype(int)]
+    wall = 0.72 + 0.1 * (_fbm(rng, 1.2) - 0.5)
+    return np.asarray(np.where(frame, 0.95, np.where(pane, shine, wall)), np.float32)
+
+
+def _folds(rng: np.random.Generator) -> Array:
+    """Cloth that hangs: soft vertical waves."""
+    x = np.arange(SIDE) / SIDE * 2 * np.pi
+    wave = sum(np.sin(int(rng.integers(2, 12)) * x + rng.uniform(0, 6)) for _ in range(4)) / 4
+    return np.repeat((0.6 + 0.35 * np.asarray(wave))[None], SIDE, 0).astype(np.float32)
+
+
+def _blinds(rng: np.random.Generator) -> Array:
+    y = (np.arange(SIDE) * int(rng.integers(10, 24)) / SIDE) % 1
+    return np.repeat(np.where(y < 0.25, 0.1, 0.5 + 0.5 * y)[:, None], SIDE, 1).astype(np.float32)
+
+
+def _poster(rng: np.random.Generator) -> Array:
+    """A picture above lines of writing."""
+    picture = np.full((SIDE, SIDE), 0.9, np.float32)
+    high = int(rng.integers(20, 90))
+    picture[8:high, 8:-8] = cv2.resize(_fbm(rng, 1.8), (SIDE - 16, high - 8))
+    for y in range(high + 6, SIDE - 8, int(rng.integers(5, 10))):
+        picture[y : y + 2, 10 : int(rng.integers(SIDE // 2, SIDE - 8))] = 0.1
+    return picture
+
+
+def _knit(rng: np.random.Generator) -> Array:
+    """Heather and knit: short specks along one direction."""
+    return np.asarray(np.clip(0.5 + 0.6 * (_fbm(rng, 0.3, stretch=0.4) - 0.5), 0, 1), np.float32)
+
+
 FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Array], int]] = {
     "plain": (_plain, 3),
     "stripes": (_stripes, 5),
@@ -118,6 +200,17 @@ FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Array], int]] = {
     "bricks": (_bricks, 4),
     "wood": (_wood, 4),
     "foliage": (_foliage, 3),
+    "tiles": (_tiles, 5),
+    "grain": (_grain, 3),
+    "speckle": (_speckle, 3),
+    "grass": (_grass, 3),
+    "leaves": (_leaves, 3),
+    "books": (_books, 3),
+    "facade": (_facade, 5),
+    "folds": (_folds, 3),
+    "blinds": (_blinds, 2),
+    "poster": (_poster, 4),
+    "knit": (_knit, 3),
 }
 """Name: its maker and how many of the kind the bank holds."""
 

@@ -56,13 +56,15 @@ def project_view(points_mm: Array, view: View, samples_per_px: int) -> Array:
 
 
 @inner_loop
-def rasterise(projected: Array, faces: NDArray[np.int32], samples: Samples) -> None:
+def rasterise(projected: Array, faces: NDArray[np.int32], samples: Samples, one_sided: int) -> None:
     """Draw triangles into the z-buffer; at each sample the one of the largest nearness wins.
 
     Args:
         projected: (V, 3): x, y in samples, and a nearness that is linear on the screen (1 / depth in
             perspective); triangles with a nearness <= 0 are left out.
-        faces: (F, 3) int32, either winding.
+        faces: (F, 3) int32.
+        one_sided: from this face on, those whose cross product of edges points away from the eye are left out;
+            those before may have either winding.
     """
     height, width = samples.face.shape
     for f in range(len(faces)):
@@ -75,6 +77,8 @@ def rasterise(projected: Array, faces: NDArray[np.int32], samples: Samples) -> N
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         x0, x1 = max(int(np.ceil(min(ax, bx, cx))), 0), min(int(np.floor(max(ax, bx, cx))), width - 1)
         y0, y1 = max(int(np.ceil(min(ay, by, cy))), 0), min(int(np.floor(max(ay, by, cy))), height - 1)
+        if f >= one_sided and area > 0:
+            continue
         if abs(area) < 1e-6 or x0 > x1 or y0 > y1:
             continue
         wb_x, wb_y = (cy - ay) / area, -(cx - ax) / area

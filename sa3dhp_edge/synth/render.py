@@ -13,21 +13,25 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sa3dhp_edge.crop import FIELD, CropCamera, square_box
+from sa3dhp_edge.crop import FIELD, CropCamera, cut, square_box
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.frameset import FrameSet, picture_px
 from sa3dhp_edge.geometry import Intrinsics, project
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.skeleton import J
+from sa3dhp_edge.synth.backgrounds import Backgrounds
 from sa3dhp_edge.synth.body import covering_parts
+from sa3dhp_edge.synth.border import draw_border, repeat_border, within
 from sa3dhp_edge.synth.domain import Domain
+from sa3dhp_edge.synth.picture import SAMPLES_PER_PX
 from sa3dhp_edge.synth.raster import View
 from sa3dhp_edge.synth.sensor import develop, exposure_gain
-from sa3dhp_edge.synth.shade import SAMPLES_PER_PX
-from sa3dhp_edge.synth.staging import Stage, draw_frame, draw_stage, seen_joints
+from sa3dhp_edge.synth.staging import Stage, draw_frame, draw_stage, seen_joints, through_shutter
 
 FRAME_WH = (1280, 960)
 """Size of the full frame from which the crops of `render_clips` are thought to be cut."""
+MOST_TRIALS, LEAST_SEEN = 3, 5
+"""A clip in whose first frame fewer joints are to be seen is drawn anew, up to so many times."""
 BATCH_CLIPS = 8
 """Clips that a worker process draws before it hands them over."""
 
@@ -41,6 +45,7 @@ class _Job(NamedTuple):
     fps: float
     crop_px: int
     seed: int
+    backgrounds: Backgrounds | None
 
 
 class _Clip(NamedTuple):
@@ -84,9 +89,10 @@ class RenderedVideo:
         view = View(c.rotation, c.position, self.camera.focal_px[0], *self.camera.center_px)
         gain = 0.0
         for t in range(len(self)):
-            light = draw_frame(self.stage, t, view, height, width).light
+            drawn, scale = draw_frame(self.stage, t, view, height, width), max(self.size_wh) / 640
+            light = through_shutter(self.stage, t, drawn, view, scale)
             gain = gain or exposure_gain(light)
-            picture = develop(light, self.stage.sensor, gain, max(self.size_wh) / 640, self.seed + t)
+            picture = develop(light, self.stage.sensor, gain, scale, self.seed + t)
             yield np.ascontiguousarray(picture[..., ::-1])
 
 
@@ -113,6 +119,7 @@ def render_clips(
     seed: int,
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
+    backgrounds: Backgrounds | None = None,
 ) -> FrameSet:
     """Labelled pictures: a new subject, scene and stretch of motion for every clip.
 
@@ -125,10 +132,15 @@ def render_clips(
         seed: equal seeds give equal pictures whatever `workers` is.
         workers: processes; 1 draws in this one.
         progress: told (clips done, clips) after each clip.
+        backgrounds: photos, seen in the share `domain.photo` of all clips.
+
+    Raises:
+        ConfigError: fewer than one clip or frame.
+        DataError: the motion set is empty, or one of the photos is damaged.
     """
     if clips < 1 or frames_per_clip < 1:
         raise ConfigError(f"rendering needs at least one clip of one frame, got {clips} of {frames_per_clip}")
-    job = _Job(domain, motion, frames_per_clip, fps, crop_px, seed)
+    job = _Job(domain, motion, frames_per_clip, fps, crop_px, seed, backgrounds)
     alone = (_render_clip(job, number) for number in range(clips))
     done: list[_Clip] = []
     for clip in alone if workers <= 1 else _in_processes(job, clips, workers):
@@ -176,9 +188,22 @@ def _render_batch(numbers: list[int]) -> list[_Clip]:
 
 
 def _render_clip(job: _Job, number: int) -> _Clip:
-    domain, motion, frames, fps, crop_px, seed = job
-    rng = np.random.default_rng((seed, number))
-    stage = draw_stage(rng, domain, motion, frames, fps, FRAME_WH, whole=False)
+    rng = np.random.default_rng((job.seed, number))
+    for _ in range(MOST_TRIALS - 1):
+        clip = _draw_clip(job, rng, number, seen=LEAST_SEEN)
+        if clip is not None:
+            return clip
+    clip = _draw_clip(job, rng, number, seen=0)
+    assert clip is not None, "a clip that may show nothing is always drawn"
+    return clip
+
+
+def _draw_clip(job: _Job, rng: np.random.Generator, number: int, seen: int) -> _Clip | None:
+    """A clip, or None where fewer joints than `seen` are to be seen in its first frame."""
+    domain, frames, crop_px = job.domain, job.frames, job.crop_px
+    size_wh = FRAME_WH[::-1] if rng.random() < domain.portrait else FRAME_WH
+    border = draw_border(rng, domain)
+    stage = draw_stage(rng, domain, job.motion, frames, job.fps, size_wh, whole=False, backgrounds=job.backgrounds)
     side, near = picture_px(crop_px), covering_parts()
     clip = _Clip(
         np.empty((frames, side, side, 3), np.uint8),
@@ -186,23 +211,34 @@ def _render_clip(job: _Job, number: int) -> _Clip:
         np.empty((frames, J, 2), np.float32),
         np.empty((frames, J), np.bool_),
         np.empty((frames, 4), np.float32),
-        f"synthetic {domain.name}, seed {seed}, clip {number}, motion {motion.names[stage.sequence]}",
+        f"synthetic {domain.name}, seed {job.seed}, clip {number}, motion {job.motion.names[stage.sequence]}",
     )
     gain, noise_seed = 0.0, int(rng.integers(2**31))
     for t in range(frames):
         joints = stage.camera.to_camera(stage.joints_mm[t])
-        box = square_box(project(joints, stage.camera.intrinsics.matrix()))
+        px = project(joints, stage.camera.intrinsics.matrix())
+        box, window = square_box(px), None
+        if border is not None:
+            window = border.window_px(px)
+            box = square_box(np.clip(px, window[:2], window[2:])) if border.seen_box else box
         crop = CropCamera.looking_at(box, stage.camera.intrinsics)
         inside = crop.pose_to_crop(joints)
         view = _crop_view(stage, crop, side)
-        drawn = draw_frame(stage, t, view, side, side)
-        gain = gain or exposure_gain(drawn.light)
-        clip.images[t] = develop(drawn.light, stage.sensor, gain, crop_px / 128, noise_seed + t)
+        behind = None if stage.photo is None else cut(stage.photo, crop, side, FIELD)
+        drawn = draw_frame(stage, t, view, side, side, behind)
         clip.joints_mm[t] = inside - inside[0]
         clip.joints_uv[t] = crop.focal_uv * inside[:, :2] / inside[:, 2:]
         clip.box_xyxy_px[t] = box
         uvz = np.concatenate([_uv_to_samples(clip.joints_uv[t], side), inside[:, 2:]], 1).astype(np.float32)
         clip.visible[t] = seen_joints(uvz, near[0], near[1], drawn.samples, drawn.face_part, SAMPLES_PER_PX)
+        if t == 0 and clip.visible[0].sum() < seen:
+            return None
+        gain = gain or exposure_gain(drawn.light)
+        light = through_shutter(stage, t, drawn, view, crop_px / 128)
+        clip.images[t] = develop(light, stage.sensor, gain, crop_px / 128, noise_seed + t)
+        if window is not None:
+            clip.images[t] = repeat_border(clip.images[t], crop, window)
+            clip.visible[t] &= within(px, window)
     return clip
 
 

@@ -1,4 +1,4 @@
-"""The colour of every pixel: materials, lights, one shadow, and the room behind."""
+"""The colour of a place on a surface: materials, zones of cloth and skin, lights and one shadow."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 
 from sa3dhp_edge.synth.compiled import inner_loop
 from sa3dhp_edge.synth.patterns import LEVELS, SIDE, first_of
-from sa3dhp_edge.synth.raster import NOTHING, Samples, View, weights_at
+from sa3dhp_edge.synth.raster import View, weights_at
 
 Array = NDArray[np.float32]
 Vector = tuple[float, float, float]
 CREASES = first_of("noise")
-SAMPLES_PER_PX = 2
-"""Samples per pixel and axis of the z-buffer; a pixel is shaded once, or per sample where parts meet."""
-
 MATERIAL = 19
 """Columns of a material: pattern, mm per tile, its turn's cos and sin, relief, gloss, shininess, 4 linear RGBs."""
 
@@ -42,7 +39,7 @@ class Paint(NamedTuple):
         tilts: (P, ZONES - 1) added to an edge times the cosine of the angle: lower or higher in front.
         zones: (P, ZONES) int32 material of each zone.
         size_mm: (P, 2) mm per unit of the two local coordinates.
-        face_part: the part that gets eyes, brows and a mouth where its second zone shows.
+        has_face: (P,) parts that get eyes, brows and a mouth where their second zone shows.
         materials: (M, MATERIAL).
     """
 
@@ -50,7 +47,7 @@ class Paint(NamedTuple):
     tilts: Array
     zones: NDArray[np.int32]
     size_mm: Array
-    face_part: int
+    has_face: NDArray[np.bool_]
     materials: Array
 
 
@@ -74,6 +71,8 @@ class Room(NamedTuple):
     """A box around everything: corners `low`, `high` (3,) mm, one material per side (6,), open to a sky or not.
 
     Sides are -x, +x, top, floor, -z, +z. A `backdrop` has no visible edges: the colour of the floor everywhere.
+    The floor shows the walls in itself by the share `mirror`, `clouds` hide that share of the sky, and light that is
+    `uneven` differs by that share from place to place and is weaker in corners. `feet` (K, 3) mm darken the floor.
     """
 
     low: Array
@@ -83,6 +82,9 @@ class Room(NamedTuple):
     backdrop: bool
     sky: Array
     feet: Array
+    mirror: float
+    clouds: float
+    uneven: float
 
 
 @inner_loop
@@ -217,7 +219,7 @@ def shade_surface(
     to_eye = (ex / far, ey / far, ez / far)
     mm_per_px = far / view.focal_px
     colour = paint_at(paint.materials, row, bank, u_mm, v_mm, mm_per_px)
-    if part == paint.face_part and zone == 1 and abs(angle) < 1.0:
+    if paint.has_face[part] and zone == 1 and abs(angle) < 1.0:
         dark = face_features(angle, length)
         colour = (colour[0] * dark, colour[1] * dark, colour[2] * dark)
     relief, lean_x, lean_y = paint.materials[row, 4], 0.0, 0.0
@@ -245,84 +247,3 @@ def toward(n: Vector, to_eye: Vector) -> Vector:
     x, y, z = n[0] * size, n[1] * size, n[2] * size
     away = min(x * to_eye[0] + y * to_eye[1] + z * to_eye[2], 0.0)
     return x - away * to_eye[0], y - away * to_eye[1], z - away * to_eye[2]
-
-
-@inner_loop
-def shade_room(x_px: float, y_px: float, room: Room, paint: Paint, light: Light, view: View, bank: Array) -> Vector:
-    """Colour of the room's side or of the sky along a pixel's ray."""
-    r, eye, low, high = view.rotation, view.position, room.low, room.high
-    u, v = (x_px - view.centre_x_px) / view.focal_px, (y_px - view.centre_y_px) / view.focal_px
-    rx, ry, rz = (
-        r[0, 0] * u + r[1, 0] * v + r[2, 0],
-        r[0, 1] * u + r[1, 1] * v + r[2, 1],
-        r[0, 2] * u + r[1, 2] * v + r[2, 2],
-    )
-    tx = ((high[0] if rx > 0 else low[0]) - eye[0]) / (rx if abs(rx) > 1e-6 else 1e-6)
-    ty = ((high[1] if ry > 0 else low[1]) - eye[1]) / (ry if abs(ry) > 1e-6 else 1e-6)
-    tz = ((high[2] if rz > 0 else low[2]) - eye[2]) / (rz if abs(rz) > 1e-6 else 1e-6)
-    tx, tz = abs(tx), abs(tz)
-    ty = np.float32(1e9) if room.open_top and ry < 0 else abs(ty)
-    reach = min(tx, ty, tz)
-    p = (eye[0] + reach * rx, eye[1] + reach * ry, eye[2] + reach * rz)
-    if room.open_top and p[1] < low[1]:
-        h = min(max(-ry / np.sqrt(rx * rx + rz * rz + 1e-9), 0.0), 1.0)
-        return (
-            room.sky[0, 0] * (1 - h) + room.sky[1, 0] * h,
-            room.sky[0, 1] * (1 - h) + room.sky[1, 1] * h,
-            room.sky[0, 2] * (1 - h) + room.sky[1, 2] * h,
-        )
-    if reach == ty:
-        side, u_mm, v_mm, n = 3 if ry > 0 else 2, p[0], p[2], (0.0, -1.0 if ry > 0 else 1.0, 0.0)
-    elif reach == tx:
-        side, u_mm, v_mm, n = 1 if rx > 0 else 0, p[2], p[1], (-1.0 if rx > 0 else 1.0, 0.0, 0.0)
-    else:
-        side, u_mm, v_mm, n = 5 if rz > 0 else 4, p[0], p[1], (0.0, 0.0, -1.0 if rz > 0 else 1.0)
-    if room.backdrop:
-        n = (-0.5 * rx, -0.5, -0.7)
-    row = room.materials[3 if room.backdrop else side]
-    colour = paint_at(paint.materials, row, bank, u_mm, v_mm, reach / view.focal_px)
-    if side == 3:
-        dark = feet_shade(room.feet, p)
-        colour = (colour[0] * dark, colour[1] * dark, colour[2] * dark)
-    return lighten(light, colour, p, n, n, 0.0, 1.0)
-
-
-@inner_loop
-def feet_shade(feet: Array, p: Vector) -> float:
-    """Share of the sky's light that reaches the floor at p near the feet (K, 3) mm."""
-    share = 1.0
-    for k in range(len(feet)):
-        dx, dz = p[0] - feet[k, 0], p[2] - feet[k, 2]
-        d = dx * dx + dz * dz + feet[k, 1] * feet[k, 1]
-        if d < 80000:
-            share *= 1 - 0.45 * np.exp(-d / 20000)
-    return share
-
-
-@inner_loop
-def shade_picture(
-    samples: Samples, mesh: Mesh, projected: Array, paint: Paint, light: Light, room: Room, view: View, bank: Array,
-    picture: Array,
-) -> None:  # fmt: skip
-    """Fill `picture` (H, W, 3) with linear RGB from the z-buffer of SAMPLES_PER_PX times the size."""
-    k = SAMPLES_PER_PX
-    height, width = samples.face.shape[0] // k, samples.face.shape[1] // k
-    for y in range(height):
-        for x in range(width):
-            first = samples.face[k * y, k * x]
-            part = mesh.part[first] if first != NOTHING else NOTHING
-            mixed = False
-            for i in range(1, k * k):
-                f = samples.face[k * y + i // k, k * x + i % k]
-                mixed |= (mesh.part[f] if f != NOTHING else NOTHING) != part
-            shots = k * k if mixed else 1
-            red, green, blue = 0.0, 0.0, 0.0
-            for i in range(shots):
-                sx, sy = k * x + i % k, k * y + i // k
-                f = samples.face[sy, sx]
-                if f != NOTHING:
-                    shot = shade_surface(sx, sy, f, mesh, projected, paint, light, view, bank)
-                else:
-                    shot = shade_room(x, y, room, paint, light, view, bank)
-                red, green, blue = red + shot[0], green + shot[1], blue + shot[2]
-            picture[y, x, 0], picture[y, x, 1], picture[y, x, 2] = red / shots, green / shots, blue / shots

@@ -1,37 +1,48 @@
-"""One clip made ready to be drawn from any view: subject, motion, scene; and the drawing of a frame."""
+"""One clip made ready to be drawn from any view: people, motion, scene; and the drawing of a frame."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sa3dhp_edge.geometry import rotation_about_y
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.skeleton import JOINTS
-from sa3dhp_edge.synth.body import PARTS, TOPOLOGY, VERTICES, outward_normals, place_vertices
+from sa3dhp_edge.synth.backgrounds import Backgrounds, photo_light
+from sa3dhp_edge.synth.body import PARTS
+from sa3dhp_edge.synth.company import draw_company
 from sa3dhp_edge.synth.compiled import compiled
 from sa3dhp_edge.synth.domain import Domain
-from sa3dhp_edge.synth.footage import act, draw_stretch, to_face_camera
-from sa3dhp_edge.synth.paints import draw_patterned
+from sa3dhp_edge.synth.figure import Figure, draw_figure
+from sa3dhp_edge.synth.footage import Facing, draw_stretch
 from sa3dhp_edge.synth.patterns import bank
-from sa3dhp_edge.synth.posing import Habits, ring_frames
+from sa3dhp_edge.synth.picture import SAMPLES_PER_PX, shade_picture
+from sa3dhp_edge.synth.placing import draw_things
 from sa3dhp_edge.synth.raster import NOTHING, Samples, View, empty_samples, project_view, rasterise
-from sa3dhp_edge.synth.scene import SHADOW_SIDE, Camera, Things, draw_camera, draw_light, draw_room, draw_things
-from sa3dhp_edge.synth.sensor import Sensor, draw_sensor
-from sa3dhp_edge.synth.shade import SAMPLES_PER_PX, ZONES, Light, Mesh, Paint, Room, shade_picture
-from sa3dhp_edge.synth.subject import Subject, draw_subject
+from sa3dhp_edge.synth.scene import SHADOW_SIDE, Camera, draw_camera, draw_light, draw_room
+from sa3dhp_edge.synth.sensor import Sensor, draw_sensor, out_of_focus
+from sa3dhp_edge.synth.shade import ZONES, Light, Mesh, Paint, Room
+from sa3dhp_edge.synth.smear import ENDS, smear_limbs
+from sa3dhp_edge.synth.solids import Things
 
 Array = NDArray[np.float32]
 FEET = [JOINTS.index(f"{side}_{name}") for side in ("right", "left") for name in ("ankle", "foot")]
+HEAD = PARTS.index("head")
+NO_PHOTO = np.zeros((0, 0, 3), np.float32)
 
 
 class Stage(NamedTuple):
-    """Everything of a clip: joints (T, 17, 3) world mm, ring frames of the body, and what surrounds it."""
+    """Everything of a clip: the people, the labelled one first, and what surrounds them.
 
-    joints_mm: Array
-    frames: Array
-    subject: Subject
+    `velocity_mm_s` (T, 17, 3) are the labelled joints' in the world.
+
+    `photo` (h, w, 3) uint8 BGR fills the camera's frame instead of the room, `photo_strength` times as bright.
+    """
+
+    figures: tuple[Figure, ...]
     things: Things
     mesh: Mesh
     paint: Paint
@@ -40,10 +51,21 @@ class Stage(NamedTuple):
     camera: Camera
     sensor: Sensor
     sequence: int
+    velocity_mm_s: Array
+    photo: NDArray[np.uint8] | None
+    photo_strength: float
+
+    @property
+    def joints_mm(self) -> Array:
+        """(T, 17, 3) mm of the labelled person in the world."""
+        return self.figures[0].joints_mm
 
 
 class Drawn(NamedTuple):
-    """A frame as drawn: linear RGB (H, W, 3), the z-buffer, and the part of every face (F,)."""
+    """A frame as drawn: linear RGB (H, W, 3), the z-buffer, and the part of every face (F,).
+
+    Parts of the labelled person are numbered as `body.PARTS`; those of others and of things follow.
+    """
 
     light: Array
     samples: Samples
@@ -58,64 +80,68 @@ def draw_stage(
     fps: float,
     size_wh: tuple[int, int],
     whole: bool,
+    backgrounds: Backgrounds | None = None,
 ) -> Stage:
     """A new subject plays a stretch of motion in a new scene; `whole` keeps the person in the frame all the time."""
-    subject = draw_subject(rng, domain)
-    directions, root_mm, sequence = draw_stretch(rng, motion, frames, fps)
-    azimuth_deg = to_face_camera(directions[frames // 2]) + float(rng.uniform(-domain.facing_deg, domain.facing_deg))
-    joints = act(directions, root_mm, subject.bone_mm, subject.size, azimuth_deg)
-    camera = draw_camera(rng, domain, joints, size_wh, whole)
-    light = draw_light(rng, domain)
-    room, sides = draw_room(rng, domain, camera, joints, len(subject.materials))
-    things = draw_things(rng, domain, camera, room, joints)
-    looks = [
-        draw_patterned(rng, domain.wall_patterns, domain.wall_brightness, domain.wall_saturation, (200, 1500), 0, 0.1)
-        for _ in range(things.count)
-    ]
-    materials = np.concatenate([subject.materials, sides, *(look[None] for look in looks)])
-    paint = _paint(subject, materials, len(subject.materials) + len(sides), things.count)
-    rings = ring_frames(joints, _draw_habits(rng, domain, subject, frames, fps), subject.size)
+    seeds = rng.integers(2**62, size=9)  # one stream each, so that a lever leaves what it does not concern as it is
+    who, what, where, lit, around, among, beside, taken, behind = (np.random.default_rng(int(seed)) for seed in seeds)
+    stretch = draw_stretch(what, motion, frames, fps, Facing(domain.facing_deg, domain.facing_share))
+    subject = draw_figure(who, domain, stretch, np.zeros(3, np.float32))
+    joints = subject.joints_mm
+    camera = draw_camera(where, domain, joints, size_wh, whole)
+    figures = (subject, *draw_company(beside, domain, motion, frames, fps, camera, joints))
+    light = draw_light(lit, domain)
+    inks = sum(len(figure.materials) for figure in figures)
+    room, sides = draw_room(around, domain, camera, joints, inks)
+    photo = None
+    if backgrounds is not None and behind.random() < domain.photo:
+        photo, room = backgrounds.draw(behind, size_wh), room._replace(backdrop=True)  # no walls to hang things on
+        few = min(domain.clutter[1], 2) if behind.random() < 0.3 else 0
+        domain = replace(domain, clutter=(0, few))
+    things = draw_things(among, domain, camera, room, joints)
+    materials = np.concatenate([*(figure.materials for figure in figures), sides, things.materials])
+    paint = _paint(figures, materials, inks + len(sides), things.count)
+    sensor = draw_sensor(taken, domain)
+    mesh, strength = _mesh(figures, things), float(behind.uniform(0.5, 1.2))
+    velocity = stretch.velocity_mm_s @ rotation_about_y(stretch.azimuth_deg).T.astype(np.float32)
     return Stage(
-        joints,
-        rings,
-        subject,
-        things,
-        _mesh(subject, things),
-        paint,
-        light,
-        room,
-        camera,
-        draw_sensor(rng, domain),
-        sequence,
+        figures, things, mesh, paint, light, room, camera, sensor, stretch.sequence, velocity, photo, strength
+    )  # fmt: skip
+
+
+def _mesh(figures: tuple[Figure, ...], things: Things) -> Mesh:
+    """The people's vertices first, still unplaced, then the things."""
+    local, faces, part, first = [], [], [], 0
+    for number, figure in enumerate(figures):
+        local.append(figure.local)
+        faces.append(figure.faces + first)
+        part.append(figure.face_part + number * len(PARTS))
+        first += len(figure.local)
+    still = np.zeros((first, 3), np.float32)
+    return Mesh(
+        np.concatenate([still, things.points]),
+        np.concatenate([still, things.normals]),
+        np.concatenate([*local, things.local]).astype(np.float32),
+        np.concatenate([*faces, things.faces + first]).astype(np.int32),
+        np.concatenate([*part, things.thing + len(figures) * len(PARTS)]).astype(np.int32),
     )
 
 
-def _draw_habits(rng: np.random.Generator, domain: Domain, subject: Subject, frames: int, fps: float) -> Habits:
-    time = np.arange(frames) / fps
-    swing = np.sin(time * rng.uniform(0.3, 2) + rng.uniform(0, 6)) + rng.uniform(-1, 1)
-    yaw = np.radians(domain.head_yaw_deg) * swing / 2
-    hand = (95.0 if subject.fist else 182.0) * subject.size
-    palm, wrist = rng.uniform(-1.2, 1.9, 2).astype(np.float32), rng.uniform(-0.5, 0.5, 2).astype(np.float32)
-    return Habits(yaw.astype(np.float32), palm, wrist, hand, subject.hair_mm, subject.skirt)
-
-
-def _mesh(subject: Subject, things: Things) -> Mesh:
-    """The person's vertices first, still unplaced, then the things."""
-    still = np.zeros((VERTICES, 3), np.float32)
-    local = np.concatenate([np.stack([TOPOLOGY.angle, TOPOLOGY.length], 1), things.local])
-    faces = np.concatenate([TOPOLOGY.faces[subject.faces], things.faces + VERTICES])
-    part = np.concatenate([TOPOLOGY.face_part[subject.faces], things.thing + len(PARTS)])
-    points, normals = np.concatenate([still, things.points]), np.concatenate([still, things.normals])
-    return Mesh(points, normals, local, faces.astype(np.int32), part.astype(np.int32))
-
-
-def _paint(subject: Subject, materials: Array, first: int, things: int) -> Paint:
-    edges = np.concatenate([subject.edges, np.full((things, ZONES - 1), np.inf, np.float32)])
-    tilts = np.concatenate([subject.tilts, np.zeros((things, ZONES - 1), np.float32)])
+def _paint(figures: tuple[Figure, ...], materials: Array, first: int, things: int) -> Paint:
+    """Paint tables of all parts; the materials of the things start at row `first`."""
+    rows = np.cumsum([0, *(len(figure.materials) for figure in figures)])
     own = np.repeat(np.arange(first, first + things, dtype=np.int32)[:, None], ZONES, 1)
-    size_mm = np.concatenate([subject.size_mm, np.ones((things, 2), np.float32)])
-    zones = np.concatenate([subject.zones, own])
-    return Paint(edges, tilts, zones, size_mm, PARTS.index("head"), materials.astype(np.float32))
+    edges = [*(figure.edges for figure in figures), np.full((things, ZONES - 1), np.inf, np.float32)]
+    tilts = [*(figure.tilts for figure in figures), np.zeros((things, ZONES - 1), np.float32)]
+    zones = [*(figure.zones + row for figure, row in zip(figures, rows, strict=False)), own]
+    size_mm = [*(figure.size_mm for figure in figures), np.ones((things, 2), np.float32)]
+    has_face = np.zeros(len(figures) * len(PARTS) + things, np.bool_)
+    has_face[HEAD : len(figures) * len(PARTS) : len(PARTS)] = True
+    tables = [np.concatenate(table) for table in (edges, tilts, zones, size_mm)]
+    return Paint(
+        tables[0].astype(np.float32), tables[1].astype(np.float32), tables[2].astype(np.int32),
+        tables[3].astype(np.float32), has_face, materials.astype(np.float32),
+    )  # fmt: skip
 
 
 def _shadow_map(light: Light, points_mm: Array, faces: NDArray[np.int32], centre_mm: Array) -> Light:
@@ -125,24 +151,41 @@ def _shadow_map(light: Light, points_mm: Array, faces: NDArray[np.int32], centre
     seen = np.asarray((points_mm - centre_mm) @ light.shadow_axes.T, np.float32)
     seen += np.array([SHADOW_SIDE / 2 - 0.5, SHADOW_SIDE / 2 - 0.5, 10000], np.float32)
     samples = empty_samples(SHADOW_SIDE, SHADOW_SIDE)
-    rasterise(seen, faces, samples)
+    rasterise(seen, faces, samples, len(faces))
     return light._replace(shadow_centre=centre_mm, shadow_map=samples.nearness)
 
 
-def draw_frame(stage: Stage, t: int, view: View, height: int, width: int) -> Drawn:
-    """Frame t of a clip from a view, in linear light."""
-    frames, topology, mesh = stage.frames[t], TOPOLOGY, stage.mesh
-    body = place_vertices(frames, stage.subject.offset_mm, topology.ring)
-    mesh.points[:VERTICES] = body
-    mesh.normals[:VERTICES] = outward_normals(body, frames, topology.ring, topology.columns, topology.part)
-    light = _shadow_map(stage.light, body, mesh.faces[: len(stage.subject.faces)], stage.joints_mm[t, 0])
-    room = stage.room._replace(feet=stage.joints_mm[t, FEET])
+def draw_frame(
+    stage: Stage, t: int, view: View, height: int, width: int, behind: NDArray[np.uint8] | None = None
+) -> Drawn:
+    """Frame t of a clip from a view, in linear light; `behind` (H, W, 3) uint8 RGB: what the view shows of a photo."""
+    mesh, first = stage.mesh, 0
+    for figure in stage.figures:
+        end = first + len(figure.local)
+        mesh.points[first:end], mesh.normals[first:end] = figure.place(t)
+        first = end
+    light = _shadow_map(stage.light, mesh.points, mesh.faces, stage.joints_mm[t, 0])
+    room = stage.room._replace(feet=np.concatenate([figure.joints_mm[t, FEET] for figure in stage.figures]))
     projected = project_view(mesh.points, view, SAMPLES_PER_PX)
     samples = empty_samples(SAMPLES_PER_PX * height, SAMPLES_PER_PX * width)
-    rasterise(projected, mesh.faces, samples)
+    rasterise(projected, mesh.faces, samples, len(mesh.faces) - len(stage.things.faces))
+    photo = NO_PHOTO if behind is None else photo_light(behind, stage.light, stage.photo_strength)
     picture = np.empty((height, width, 3), np.float32)
-    shade_picture(samples, mesh, projected, stage.paint, light, room, view, bank(), picture)
+    shade_picture(samples, mesh, projected, stage.paint, light, room, view, bank(), photo, picture)
     return Drawn(picture, samples, mesh.part)
+
+
+def through_shutter(stage: Stage, t: int, drawn: Drawn, view: View, scale: float) -> Array:
+    """The light (H, W, 3) of frame t after focus and shutter; `scale` is pixels per pixel of a 128-pixel crop."""
+    sensor, face = stage.sensor, drawn.samples.face
+    light = out_of_focus(drawn.light, face, drawn.face_part, sensor.defocus_px * scale)
+    if sensor.shutter_s <= 0:
+        return light
+    half = 0.5 * sensor.shutter_s * stage.velocity_mm_s[t]
+    ends = np.concatenate([stage.joints_mm[t] - half, stage.joints_mm[t] + half]).astype(np.float32)
+    px = project_view(ends, view, 1)[:, :2].reshape(2, -1, 2)
+    reach_px = 90 * view.focal_px / float(np.linalg.norm(stage.joints_mm[t, 0] - stage.camera.position))
+    return smear_limbs(light, px.mean(0), px[1] - px[0], ENDS, reach_px)
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""One person by chance: bone lengths, shape, clothes, hair."""
+"""One person of lofts by chance: bone lengths, shape, and how clothes and hair stand off."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from sa3dhp_edge.skeleton import BONES, TEMPLATE_BONE_MM, TEMPLATE_HEIGHT_MM
 from sa3dhp_edge.synth.body import LOFTS, PARTS, TOPOLOGY, VERTICES, offsets, rings_of_profile
 from sa3dhp_edge.synth.domain import Domain
-from sa3dhp_edge.synth.paints import draw_hair, draw_patterned, draw_skin, plain
-from sa3dhp_edge.synth.shade import ZONES
+from sa3dhp_edge.synth.wardrobe import Wear, draw_materials, draw_wear, is_part, zones_of
 
 Array = NDArray[np.float32]
-ALL, NONE = -9.0, 9.0
-"""Zone edges that lie before the start and beyond the end of every part."""
 RING_PART = np.repeat(np.arange(len(LOFTS)), [len(loft.stations) for loft in LOFTS])
 RING_STATION = np.concatenate([loft.stations for loft in LOFTS])
 
@@ -47,32 +44,6 @@ class Subject(NamedTuple):
     fist: bool
 
 
-class _Wear(NamedTuple):
-    """What is worn: zone edges and flags."""
-
-    female: bool
-    sleeve: float
-    trousers: float
-    skirt: float
-    waist: float
-    neckline: float
-    neck_tilt: float
-    hair_mm: float
-    bald: bool
-    cap: bool
-    beard: bool
-    pack: bool
-    barefoot: bool
-    gloves: bool
-    top_mm: float
-    legs_mm: float
-
-
-def is_part(*names: str) -> NDArray[np.bool_]:
-    """(parts,) mask of the parts with these names on either side."""
-    return np.array([name.removeprefix("right_").removeprefix("left_") in names for name in PARTS])
-
-
 def draw_bones(rng: np.random.Generator, domain: Domain) -> tuple[Array, float]:
     """(16,) mm, equal on both sides, and the height over the template's; small people have larger heads."""
     size = float(rng.uniform(*domain.height_mm)) / TEMPLATE_HEIGHT_MM
@@ -82,87 +53,6 @@ def draw_bones(rng: np.random.Generator, domain: Domain) -> tuple[Array, float]:
     }
     factor["head_top"] *= size**-0.35
     return np.array([size * factor[n] * b for n, b in zip(names, TEMPLATE_BONE_MM, strict=True)], np.float32), size
-
-
-def _draw_wear(rng: np.random.Generator, d: Domain) -> _Wear:
-    female = bool(rng.random() < d.female)
-    bare = rng.random() < d.bare_chest and not female
-    outfit = rng.random()
-    has_skirt = outfit < d.skirt and female
-    has_dress = female and not has_skirt and outfit < d.skirt + d.dress
-    has_coat = not has_skirt and not has_dress and rng.random() < d.coat
-    skirt = (
-        float(rng.uniform(0.45, 1.8))
-        if has_skirt or has_dress
-        else (float(rng.uniform(0.15, 0.9)) if has_coat else 0.0)
-    )
-    legs = (
-        float(rng.uniform(0.1, 0.4))
-        if has_skirt or has_dress
-        else float(1.02 if rng.random() < d.full_trousers else rng.uniform(*d.trousers))
-    )
-    waist = ALL if has_dress else float(rng.uniform(0.24, 0.42))
-    cloth = [float(rng.uniform(*(d.loose_mm if rng.random() < d.loose else d.tight))) for _ in range(2)]
-    long_hair = rng.random() < d.long_hair * (1.7 if female else 0.3)
-    return _Wear(
-        female, 0.0 if bare else float(rng.uniform(*d.sleeve)), legs, skirt, waist,
-        waist if bare else float(rng.uniform(0.76, 0.88)), float(rng.uniform(-0.12, 0)),
-        float(rng.uniform(40, 420)) if long_hair else 0.0, bool(rng.random() < d.bald), bool(rng.random() < d.cap),
-        bool(not female and rng.random() < d.beard), bool(rng.random() < d.pack), bool(rng.random() < d.barefoot),
-        bool(rng.random() < d.gloves), cloth[0], cloth[1],
-    )  # fmt: skip
-
-
-def _materials(rng: np.random.Generator, d: Domain, wear: _Wear) -> tuple[Array, dict[str, int]]:
-    """Rows of materials and the row of each use."""
-    relief = float(rng.uniform(*d.creases))
-
-    def cloth() -> Array:
-        patterns = ("plain",) if rng.random() < d.plain_cloth else d.cloth_patterns
-        gloss = float(max(rng.uniform(-0.3, 0.15), 0))
-        return draw_patterned(rng, patterns, d.cloth_brightness, d.cloth_saturation, (120, 900), relief, gloss)
-
-    skin, top, legs = draw_skin(rng, d.skin), cloth(), cloth()
-    if rng.random() < d.one_piece:
-        legs = top
-    over = top if wear.waist == ALL or rng.random() < 0.7 else cloth()
-    shoe = draw_patterned(rng, ("plain",), d.cloth_brightness, d.cloth_saturation, (300, 600), 0, 0.1)
-    sole = plain(np.full(3, rng.uniform(0.02, 0.7), np.float32), rng)
-    names = ("skin", "top", "legs", "over", "shoe", "sole", "hair", "cap", "pack", "glove")
-    hair = draw_hair(rng)
-    return np.stack([skin, top, legs, over, shoe, sole, hair, cloth(), cloth(), cloth()]), {
-        n: i for i, n in enumerate(names)
-    }
-
-
-def _zones(wear: _Wear, use: dict[str, int]) -> tuple[Array, Array, NDArray[np.int32]]:
-    """Edges, tilts (P, ZONES - 1) and materials (P, ZONES) of the body's parts."""
-    skin, top, hair = use["skin"], use["top"], use["cap" if wear.cap else "hair"]
-    socks = skin if wear.trousers < 0.5 else use["sole"]
-    foot = skin if wear.barefoot else use["shoe"]
-    palm = use["glove"] if wear.gloves else skin
-    hairline = (NONE, 0.0) if wear.bald and not wear.cap else (0.58, 0.2)
-    beard = (0.06, 0.22) if wear.beard else (ALL, 0.0)
-    table: dict[str, list[tuple[float, float, int]]] = {
-        "trunk": [(wear.waist, 0, use["legs"]), (wear.neckline, wear.neck_tilt, top), (NONE, 0, skin)],
-        "head": [(*beard, use["hair"]), (*hairline, skin), (NONE, 0, hair)],
-        "arm": [(wear.sleeve if wear.sleeve else ALL, 0, top), (NONE, 0, skin)],
-        "hand": [(NONE, 0, palm)],
-        "thumb": [(NONE, 0, palm)],
-        "leg": [(wear.trousers, 0, use["legs"]), (0.9, 0, skin), (NONE, 0, skin if wear.barefoot else socks)],
-        "foot": [(NONE, 0, foot)],
-        "hair": [(NONE, 0, use["hair"])],
-        "skirt": [(NONE, 0, use["over"])],
-        "pack": [(NONE, 0, use["pack"])],
-    }
-    edges = np.full((len(PARTS), ZONES - 1), NONE, np.float32)
-    tilts, zones = np.zeros_like(edges), np.zeros((len(PARTS), ZONES), np.int32)
-    for p, name in enumerate(PARTS):
-        rows = table[name.removeprefix("right_").removeprefix("left_")]
-        zones[p] = rows[-1][2]
-        for k, (edge, tilt, row) in enumerate(rows):
-            edges[p, k], tilts[p, k], zones[p, k] = edge, tilt, row
-    return edges, tilts, zones
 
 
 def _girth(rng: np.random.Generator, d: Domain, female: bool, size: float) -> Array:
@@ -185,7 +75,7 @@ def _girth(rng: np.random.Generator, d: Domain, female: bool, size: float) -> Ar
     return girth.astype(np.float32)
 
 
-def _bumps(rng: np.random.Generator, wear: _Wear, size: float, relief: float) -> Array:
+def _bumps(rng: np.random.Generator, wear: Wear, size: float, relief: float) -> Array:
     """(V,) mm by which vertices stand off outward: nose, bust, seat, hair, cap, and cloth with its folds."""
     t, front = TOPOLOGY, np.cos(TOPOLOGY.angle)
     on = {name: is_part(name)[t.part] for name in ("trunk", "head", "arm", "leg", "skirt", "hand")}
@@ -214,26 +104,36 @@ def _bumps(rng: np.random.Generator, wear: _Wear, size: float, relief: float) ->
 def draw_subject(rng: np.random.Generator, domain: Domain) -> Subject:
     """A new person of the domain."""
     bone_mm, size = draw_bones(rng, domain)
-    wear = _draw_wear(rng, domain)
+    wear = draw_wear(rng, domain)
     profile = rings_of_profile(_girth(rng, domain, wear.female, size))
     profile[:, 3] *= size
-    ring_mm = np.zeros((len(LOFTS), 2), np.float32)
-    for p in range(len(LOFTS)):
-        ring_mm[p, 0] = profile[p == RING_PART, :3].mean()
-    ring_mm[:, 1] = [_length_mm(name, bone_mm) for name in PARTS]
+    ring_mm = part_sizes_mm(profile, bone_mm)
     offset = offsets(profile)
     outward = offset - np.stack([profile[TOPOLOGY.ring, 3], np.zeros(VERTICES, np.float32)], 1)
     reach = np.sqrt((outward**2).sum(1, keepdims=True))
     bump = _bumps(rng, wear, size, float(rng.uniform(*domain.creases)))
     offset += outward / np.maximum(reach, 1) * np.where(reach > 6, bump[:, None], 0)
-    materials, use = _materials(rng, domain, wear)
-    hidden = [name for name, worn in (("hair", wear.hair_mm), ("skirt", wear.skirt), ("pack", wear.pack)) if not worn]
-    faces = np.flatnonzero(~is_part(*hidden)[TOPOLOGY.face_part])
-    edges, tilts, zones = _zones(wear, use)
+    materials, use = draw_materials(rng, domain, wear)
+    faces = np.flatnonzero(~is_part(*hidden_parts(wear))[TOPOLOGY.face_part])
+    edges, tilts, zones = zones_of(wear, use)
     fist = bool(rng.random() < domain.fist)
     return Subject(
         bone_mm, size, offset, faces, edges, tilts, zones, ring_mm, materials, wear.hair_mm, wear.skirt, fist
     )
+
+
+def hidden_parts(wear: Wear) -> list[str]:
+    """The parts beyond the bare body that are not worn."""
+    return [name for name, worn in (("hair", wear.hair_mm), ("skirt", wear.skirt), ("pack", wear.pack)) if not worn]
+
+
+def part_sizes_mm(profile: Array, bone_mm: Array) -> Array:
+    """(P, 2) mm per radian and per unit of length of every part, from the ring profile (rings, 4) and the bones."""
+    sizes = np.zeros((len(LOFTS), 2), np.float32)
+    for p in range(len(LOFTS)):
+        sizes[p, 0] = profile[p == RING_PART, :3].mean()
+    sizes[:, 1] = [_length_mm(name, bone_mm) for name in PARTS]
+    return sizes
 
 
 def _length_mm(part: str, bone_mm: Array) -> float:

@@ -23,7 +23,7 @@ def test_the_nearer_triangle_wins_whatever_the_order(order: tuple[int, int]) -> 
     points = np.concatenate([wall(1000), wall(2000)])
     faces = np.array([[0, 1, 2], [3, 4, 5]], np.int32)[list(order)]
     samples = empty_samples(SIDE, SIDE)
-    rasterise(project_view(points, VIEW, 1), faces, samples)
+    rasterise(project_view(points, VIEW, 1), faces, samples, len(faces))
     assert (samples.face == order.index(0)).all()
     np.testing.assert_allclose(1 / samples.nearness, 1000, rtol=1e-3)
 
@@ -31,15 +31,26 @@ def test_the_nearer_triangle_wins_whatever_the_order(order: tuple[int, int]) -> 
 def test_crossing_triangles_are_cut_where_they_cross() -> None:
     points = np.concatenate([wall(1000), wall(1000, slant=0.3)])
     samples = empty_samples(SIDE, SIDE)
-    rasterise(project_view(points, VIEW, 1), np.array([[0, 1, 2], [3, 4, 5]], np.int32), samples)
+    rasterise(project_view(points, VIEW, 1), np.array([[0, 1, 2], [3, 4, 5]], np.int32), samples, 2)
     assert (samples.face[:, : SIDE // 2] == 1).all()
     assert (samples.face[:, SIDE // 2 :] == 0).all()
 
 
 def test_what_is_behind_the_camera_is_left_out() -> None:
     samples = empty_samples(SIDE, SIDE)
-    rasterise(project_view(wall(-1000), VIEW, 1), np.array([[0, 1, 2]], np.int32), samples)
+    rasterise(project_view(wall(-1000), VIEW, 1), np.array([[0, 1, 2]], np.int32), samples, 1)
     assert (samples.face == NOTHING).all()
+
+
+def test_of_one_sided_faces_only_those_towards_the_eye_are_drawn() -> None:
+    """A wall whose cross product of edges points to the eye (-z) is seen, its back is not; others from both sides."""
+    points = wall(1000)
+    edges = np.cross(points[1] - points[0], points[2] - points[0])
+    front = [0, 1, 2] if edges[2] < 0 else [0, 2, 1]
+    for order, one_sided, seen in ((front, 0, True), (front[::-1], 0, False), (front[::-1], 1, True)):
+        samples = empty_samples(SIDE, SIDE)
+        rasterise(project_view(points, VIEW, 1), np.array([order], np.int32), samples, one_sided)
+        assert (samples.face == 0).all() == seen
 
 
 def test_weights_give_back_the_point_on_the_triangle() -> None:
