@@ -53,6 +53,25 @@ LEVERS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 """Name: the fields of a `Domain` that take the lever out: nobody differs in it, or it never happens."""
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "facing": ("facing",),
+    "mesh_body": ("mesh_body",),
+    "background": ("background",),
+    "objects": ("clutter", "furniture", "seat"),
+    "clothes": ("cloth_texture", "cloth_colour", "cloth_shape"),
+    "sensor": ("exposure", "white_balance", "noise", "jpeg", "video_blocks", "banding", "sharpening"),
+    "camera": ("camera_height", "distance", "focal", "roll"),
+    "light": ("lights", "shadow"),
+    "others": ("others",),
+    "truncation": ("truncation",),
+    "body": ("height", "body_shape"),
+    "occluders": ("occluders",),
+    "blur": ("blur", "defocus", "low_resolution"),
+    "skin_hair": ("skin", "hair"),
+    "colours": ("everyday_colours",),
+}
+"""Name: levers that belong together, for a study that cannot afford to take out each alone; the weighty ones first."""
+
 
 def without(domain: Domain, *levers: str) -> Domain:
     """The domain with levers taken out; everything that they do not concern is drawn as before.
