@@ -89,7 +89,22 @@ class SourceConfig:
     fps: float = 2.0
     """Rate within a generated source clip: low, so that frames differ."""
     held_out_clips: int = 64
+    streaming: bool = True
+    """Generate pictures while the network learns, without the disk; else `clips` clips once, kept with the run."""
+    pool_clips: int = 1500
+    """Clips that are held in memory while streaming; pictures are drawn from these."""
+    reuse: float = 4.0
+    """How often a streamed picture is used on average before another takes its place."""
+    workers: int = 0
+    """Processes that make or read pictures beside training; 0 takes all cores but one."""
+    parts: int = 1
+    """Sub-batches of a batch, each with its own pictures; a multiple of the processes that train."""
     steps: int = 12000
+    half_size: float = 0.4
+    """Share of the steps, the first ones, with pictures of half the crop's size: the coarse is learned several times
+    faster there. The edge network only."""
+    three_quarter_size: float = 0.3
+    """Share of the steps, the next ones, at three quarters of the crop's size."""
     batch: int = 64
     lr: float = 2e-3
     weight_uv: float = 1.0
@@ -165,6 +180,11 @@ class Settings:
             raise ConfigError(f"{negative[0]} is negative", "counts, rates, weights and angles are 0 or more")
         if self.image.crop_px % 32:
             raise ConfigError(f"image.crop_px is {self.image.crop_px}; it must be a multiple of 32")
+        if not self.source.parts or self.source.batch % self.source.parts:
+            raise ConfigError(
+                f"source.batch={self.source.batch} cannot be divided into source.parts={self.source.parts}",
+                "make the batch a multiple of the parts",
+            )
         if not 0 <= self.adapt.held_out_share < 1 or not 0 < self.motion.held_out_share < 1:
             raise ConfigError("held_out_share must lie between 0 and 1")
 
@@ -192,7 +212,15 @@ PRESETS: dict[str, Settings] = {
             rules_v=("flip_backward_tilt50", "slow_backward"),
         ),
         image=ImageConfig(width=24, crop_px=64),
-        source=SourceConfig(domain="studio", clips=1200, held_out_clips=24, steps=1100),
+        source=SourceConfig(
+            domain="studio",
+            streaming=False,
+            clips=1200,
+            held_out_clips=24,
+            steps=1100,
+            half_size=0,
+            three_quarter_size=0,
+        ),
         adapt=AdaptConfig(cycles=8, check_every=4, lr_contrast=5e-4, lr_relation=5e-4),
     ),
 }

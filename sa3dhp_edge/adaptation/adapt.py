@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from sa3dhp_edge.adaptation.device import on_device, place, training_device
 from sa3dhp_edge.adaptation.guard import Health, examine
+from sa3dhp_edge.adaptation.labelled import LabelledFrames, LabelledSource
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.losses import source_terms
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.resume import Keeper
-from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks, Terms
 from sa3dhp_edge.adaptation.trainable import restore, unfreeze_only
@@ -29,7 +29,7 @@ GUARD_FRAMES = 256
 
 
 def adapt(
-    nets: Networks, clips: TargetClips, source: LabelledFrames, source_held_out: LabelledFrames,
+    nets: Networks, clips: TargetClips, source: LabelledSource, source_held_out: LabelledFrames,
     cfg: AdaptConfig, source_cfg: SourceConfig, seed: int, log: Log, keep: Path,
     probe: Callable[[nn.Module], dict[str, float]] | None = None,
 ) -> dict[str, object]:  # fmt: skip
@@ -57,6 +57,7 @@ def adapt(
         fault, done = None, keeper.start()
         for cycle in log.steps("adaptation", done, cfg.cycles):
             values: dict[str, float] = {}
+            source.at(cycle)
             for turn, name in enumerate(names):
                 rng = generator(seed, 6, cycle, turn)
                 loss = terms.take(name, rng) if name != "replay" else torch.zeros(())
@@ -154,7 +155,7 @@ def _chosen(terms: Terms) -> list[str]:
 
 
 def _source_loss(
-    nets: Networks, source: LabelledFrames, rng: np.random.Generator, count: int, cfg: SourceConfig
+    nets: Networks, source: LabelledSource, rng: np.random.Generator, count: int, cfg: SourceConfig
 ) -> Tensor:
     """The supervised loss on a batch of source frames, so that G does not forget."""
     images, truth = source.batch(rng, count, place(nets.g))

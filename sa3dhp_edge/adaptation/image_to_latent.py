@@ -91,8 +91,7 @@ class JointMaps(nn.Module):
         )  # fmt: skip
         self.maps = nn.Conv2d(2 * width, 2 * J, 1)
         side = crop_px // (8 if self.finest else 4)
-        centres = (torch.arange(side) + 0.5) * 2 / side - 1
-        self.register_buffer("centres", centres, persistent=False)
+        self.register_buffer("centres", _cell_centres(side), persistent=False)
 
     def forward(self, pyramid: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """joints_uv (b, 17, 2), depth_uv (b, 17), score (b, 17)."""
@@ -102,11 +101,19 @@ class JointMaps(nn.Module):
             top = lateral(level) + interpolate(top, scale_factor=2.0, mode="nearest")
         place, depth = self.maps(self.mix(top)).float().chunk(2, 1)
         probability = place.flatten(2).softmax(-1).view_as(place)
-        u = (probability.sum(2) * self.centres).sum(-1)
-        v = (probability.sum(3) * self.centres).sum(-1)
+        centres = self.centres
+        if (side := place.shape[-1]) != len(centres):  # early in training pictures are smaller
+            centres = _cell_centres(side).to(place.device)
+        u = (probability.sum(2) * centres).sum(-1)
+        v = (probability.sum(3) * centres).sum(-1)
         deep = (probability * depth).sum((2, 3))
         score = avg_pool2d(probability, 3, 1, 1).amax((2, 3)) * 9
         return torch.stack([u, v], -1), deep - deep[:, :1], score
+
+
+def _cell_centres(side: int) -> Tensor:
+    """(side,) crop coordinates of a map's cells."""
+    return (torch.arange(side) + 0.5) * 2 / side - 1
 
 
 class EdgeG(nn.Module):

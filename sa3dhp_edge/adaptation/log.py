@@ -74,6 +74,27 @@ class Log:
         return show
 
 
+class Quiet(Log):
+    """Says and keeps nothing: for a process beside one that does."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True, quiet=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to close."""
+
+    def scalars(self, stage: str, step: int, values: dict[str, float]) -> None:
+        """Nothing is kept."""
+
+    def steps(self, title: str, start: int, stop: int) -> Iterator[int]:
+        yield from range(start, stop)
+
+    def bar(self, title: str) -> Callable[[int, int], None]:
+        return lambda done, total: None
+
+
 def read_scalars(folder: Path) -> dict[str, Scalars]:
     """stage -> name -> [(step, value)] of a run's log; of a step logged twice the later line counts."""
     found: dict[str, dict[str, dict[int, float]]] = {}

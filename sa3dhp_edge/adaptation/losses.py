@@ -58,7 +58,8 @@ def source_terms(reading: Reading, pose_mm: Tensor, truth: Labels, cfg: SourceCo
     }
     if reading.joints_uv is not None and reading.depth_uv is not None:
         depth = truth.pose_mm[..., 2] / 1000 * truth.camera[:, :1]
-        terms["uv"] = cfg.weight_uv * 10 * (reading.joints_uv - truth.joints_uv).abs().mean()
+        inside = truth.joints_uv.clamp(-1, 1)  # maps end at the crop's border: a joint beyond it is held to be there
+        terms["uv"] = cfg.weight_uv * 10 * (reading.joints_uv - inside).abs().mean()
         terms["depth"] = cfg.weight_depth * 10 * (reading.depth_uv - depth).abs().mean()
     return terms
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,98 +11,122 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sa3dhp_edge import metrics
-from sa3dhp_edge.adaptation.device import CPU, on_device, quick_bf16, training_device
+from sa3dhp_edge.adaptation.device import on_device, quick_bf16, training_device
+from sa3dhp_edge.adaptation.distributed import ALONE, Team, noticing, shared_statistics
 from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading, image_network, project
+from sa3dhp_edge.adaptation.labelled import LabelledFrames as LabelledFrames
+from sa3dhp_edge.adaptation.labelled import LabelledSource
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.losses import Labels, presence_term, source_terms
 from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.schedule import cosine_lr
-from sa3dhp_edge.adaptation.views import Views, change_light, cover, nobody_views, normalised, plain_views, random_views
+from sa3dhp_edge.adaptation.views import normalised, plain_views
 from sa3dhp_edge.config import ImageConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
-from sa3dhp_edge.geometry import fit_weak_perspective
-from sa3dhp_edge.skeleton import to_template
 
 LOG_EVERY = 25
-SOURCE_TILT_DEG = 15.0
-NOBODY_SHARE = 4
+NOBODY_SHARE = 8
 """One crop without a person for so many with one."""
 
 
-class LabelledFrames:
-    """A labelled frame set as training batches: template poses, and labels that follow the view."""
-
-    def __init__(self, frames: FrameSet, crop_px: int, e_p: PoseEncoder) -> None:
-        if frames.joints_mm is None or frames.joints_uv is None or not len(frames):
-            raise TrainingError("the source has no labels", "give --source a labelled frame set, or `synth`")
-        self.frames, self.crop_px = frames, crop_px
-        self._uv, self._e_p = frames.joints_uv, e_p
-        self._template = to_template(frames.joints_mm)
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def batch(self, rng: np.random.Generator, count: int, device: torch.device = CPU) -> tuple[Tensor, Labels]:
-        """Random frames from random views in changed light: (b, 3, S, S) normalised, and their truth, on the device."""
-        index = np.sort(rng.integers(0, len(self), count))
-        views = random_views(rng, count, tilt_deg=SOURCE_TILT_DEG)
-        crops = cover(rng, change_light(rng, views.crops(self.frames.images[index], self.crop_px, device)))
-        return normalised(crops), Labels(*(t.to(device, non_blocking=True) for t in self.labels(index, views)))
-
-    def nobody(self, rng: np.random.Generator, count: int, device: torch.device = CPU) -> Tensor:
-        """Crops of the same pictures that hold no whole person: (b, 3, S, S) normalised."""
-        index = np.sort(rng.integers(0, len(self), count))
-        crops = nobody_views(rng, count).crops(self.frames.images[index], self.crop_px, device)
-        return normalised(change_light(rng, crops))
-
-    def labels(self, index: NDArray[np.intp], views: Views) -> Labels:
-        """The truth of frames as the views show them, on the CPU."""
-        pose, uv = views.poses(self._template[index]), views.joints_uv(self._uv[index])
-        camera = fit_weak_perspective(pose, uv).astype(np.float32)
-        pose_t = torch.from_numpy(pose)
-        with torch.no_grad():
-            z = self._e_p(pose_t)
-        return Labels(pose_t, torch.from_numpy(uv), torch.from_numpy(camera), z)
-
-
 def fit_image_to_latent(
-    source: LabelledFrames, held_out: LabelledFrames, e_p: PoseEncoder, d_p: PoseDecoder,
-    image: ImageConfig, cfg: SourceConfig, seed: int, log: Log, keep: Path,
+    source: LabelledSource, held_out: LabelledFrames, e_p: PoseEncoder, d_p: PoseDecoder,
+    image: ImageConfig, cfg: SourceConfig, seed: int, log: Log, keep: Path, team: Team = ALONE,
 ) -> tuple[EdgeG | PaperG, dict[str, float]]:  # fmt: skip
-    """Stage 4: G on the labelled source, D_p frozen (section 5.4)."""
+    """Stage 4: G on the labelled source, D_p frozen (section 5.4); and what it and its supply of pictures did."""
+    g, told = learn_images(source, e_p, d_p, image, cfg, seed, log, keep, team)
+    return g, measure(g, d_p, held_out.frames, held_out.crop_px) | told
+
+
+def learn_images(
+    source: LabelledSource, e_p: PoseEncoder, d_p: PoseDecoder, image: ImageConfig, cfg: SourceConfig, seed: int,
+    log: Log, keep: Path, team: Team = ALONE,
+) -> tuple[EdgeG | PaperG, dict[str, float]]:  # fmt: skip
+    """The steps of stage 4, in every process of a team; figures about the supply of pictures beside G."""
     torch.manual_seed(seed)
+    g, device, parts = _fresh(image, e_p), training_device(), team.parts(cfg.parts)
+    g.bf16 = quick_bf16(device)
+    local = replace(cfg, batch=cfg.batch // team.size)
+    with on_device(device, g, d_p), shared_statistics(g, team), noticing():
+        own = torch.optim.AdamW(g.parameters(), cfg.lr, weight_decay=1e-4)
+        keeper = Keeper(keep, {"g": g}, {"own": own})
+        start = team.same_state(keeper.start() if team.leads else 0, g, own)
+        if start < cfg.steps:
+            source.at(start)
+        team.wait()
+        net = team.parallel(g)
+        for step in log.steps("G on the source", start, cfg.steps):
+            source.at(step)
+            cosine_lr(own, cfg.lr, step, cfg.steps, warm_up=100)
+            images, truth = _batch(source, cfg, parts, seed, step, device, picture_size_px(image, cfg, step))
+            both = net(images.contiguous(memory_format=torch.channels_last))
+            reading = both.first(local.batch)
+            terms = source_terms(reading, d_p(reading.z), truth, local) | presence_term(both, local)
+            own.zero_grad()
+            torch.stack(list(terms.values())).sum().backward()
+            _refuse_non_finite(nn.utils.clip_grad_norm_(g.parameters(), 5.0), step, terms)
+            own.step()
+            if step % LOG_EVERY == 0:
+                figures = team.mean(torch.stack([v.detach() for v in terms.values()]))
+                log.scalars("source", step, dict(zip(terms, figures.tolist(), strict=True)))
+            if team.leads:
+                keeper.step(step)
+    g.bf16 = False
+    g.eval()
+    return g, say_waiting(source, log)
+
+
+def picture_size_px(image: ImageConfig, cfg: SourceConfig, step: int) -> int:
+    """Side of the crops at a step: half, then three quarters, then all of the network's own, in multiples of 32.
+
+    Source: progressive learning of Tan & Le 2021, EfficientNetV2, sec. 4.
+    """
+    if image.backbone != "edge":
+        return image.crop_px
+    done = step / cfg.steps
+    scale = 0.5 if done < cfg.half_size else 0.75 if done < cfg.half_size + cfg.three_quarter_size else 1.0
+    return max(32 * round(image.crop_px * scale / 32), 32)
+
+
+def _fresh(image: ImageConfig, e_p: PoseEncoder) -> EdgeG | PaperG:
+    """G before its first step."""
     g = image_network(image)
     if isinstance(g, EdgeG):
         g.start_from(e_p)
     elif image.imagenet_weights:
         g.backbone.load_imagenet(Path(image.imagenet_weights))
     g.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    device = training_device()
-    g.bf16 = quick_bf16(device)
-    with on_device(device, g, d_p):
-        own = torch.optim.AdamW(g.parameters(), cfg.lr, weight_decay=1e-4)
-        keeper = Keeper(keep, {"g": g}, {"own": own})
-        for step in log.steps("G on the source", keeper.start(), cfg.steps):
-            rng = generator(seed, 5, step)
-            cosine_lr(own, cfg.lr, step, cfg.steps, warm_up=100)
-            images, truth = source.batch(rng, cfg.batch, device)
-            without = source.nobody(rng, cfg.batch // NOBODY_SHARE, device)
-            both = g(torch.cat([images, without]).contiguous(memory_format=torch.channels_last))
-            reading = both.first(cfg.batch)
-            terms = source_terms(reading, d_p(reading.z), truth, cfg) | presence_term(both, cfg)
-            own.zero_grad()
-            torch.stack(list(terms.values())).sum().backward()
-            _refuse_non_finite(nn.utils.clip_grad_norm_(g.parameters(), 5.0), step, terms)
-            own.step()
-            if step % LOG_EVERY == 0:
-                log.scalars("source", step, {k: float(v.detach()) for k, v in terms.items()})
-            keeper.step(step)
-    g.bf16 = False
-    g.eval()
-    return g, measure(g, d_p, held_out.frames, held_out.crop_px)
+    return g
+
+
+def _batch(
+    source: LabelledSource, cfg: SourceConfig, parts: tuple[int, ...], seed: int, step: int, device: torch.device,
+    px: int,
+) -> tuple[Tensor, Labels]:  # fmt: skip
+    """The pictures of some parts of a step's batch, all with a person first, and the truth of these."""
+    share = cfg.batch // cfg.parts
+    images, without, truths = [], [], []
+    for part in parts:
+        rng = generator(seed, 5, step, part)
+        with_person, truth = source.batch(rng, share, device, part, px)
+        images.append(with_person)
+        truths.append(truth)
+        without.append(source.nobody(rng, max(share // NOBODY_SHARE, 1), device, part, px))
+    return torch.cat(images + without), Labels(*(torch.cat(column) for column in zip(*truths, strict=True)))
+
+
+def say_waiting(source: LabelledSource, log: Log) -> dict[str, float]:
+    """Say how far the supply of pictures held training up; the figures."""
+    told = source.told()
+    if told:
+        log.say(
+            f"rendering kept training waiting {100 * told['waiting_share']:.1f} % of the time, "
+            f"after {told['first_fill_s']:.0f} s for the first pictures"
+        )
+    return told
 
 
 def _refuse_non_finite(norm: Tensor, step: int, terms: dict[str, Tensor]) -> None:

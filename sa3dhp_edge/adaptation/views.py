@@ -22,6 +22,8 @@ from sa3dhp_edge.skeleton import MIRROR
 MEAN = (0.5, 0.5, 0.5)
 STD = (0.25, 0.25, 0.25)
 """Normalisation of every picture; the contract carries it to the device."""
+FAR_TILT_DEG = 50.0
+"""The largest in-plane turn that a rule makes (method, section 6)."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,16 @@ def plain_views(count: int) -> Views:
     )
 
 
-def random_views(rng: np.random.Generator, count: int, *, tilt_deg: float, mirror: bool = True) -> Views:
-    """Jitter as a tracker makes it: turn within +-tilt_deg, size 0.8..1.15, shift, mirror for one in two."""
-    angle = np.radians(rng.uniform(-tilt_deg, tilt_deg, count))
+def random_views(
+    rng: np.random.Generator, count: int, *, tilt_deg: float, mirror: bool = True, far_share: float = 0.0
+) -> Views:
+    """Jitter as a tracker makes it: turn within +-tilt_deg, size 0.8..1.15, shift, mirror for one in two.
+
+    Args:
+        far_share: of the views turn within +-`FAR_TILT_DEG` instead, as a tilted camera and the in-plane rules do.
+    """
+    reach = np.where(rng.random(count) < far_share, FAR_TILT_DEG, tilt_deg)
+    angle = np.radians(rng.uniform(-1, 1, count) * reach)
     sign = np.where(mirror & (rng.random(count) < 0.5), -1.0, 1.0)
     turn = np.zeros((count, 3, 3))
     turn[:, 0, 0], turn[:, 0, 1] = sign * np.cos(angle), -sign * np.sin(angle)

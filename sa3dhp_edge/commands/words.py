@@ -32,7 +32,9 @@ Sets = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; can be repeated.")
 ]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")]
-Source = Annotated[str, typer.Option(help="Labelled source: 'synth' generates it; else a frame-set folder.")]
+Source = Annotated[
+    str, typer.Option(help="Labelled source: 'synth' generates it; else a folder of shards or a frame set.")
+]
 Poses = Annotated[
     Path | None, typer.Option(metavar="FOLDER", help="3D motion to learn poses from, beside the generated one.")
 ]

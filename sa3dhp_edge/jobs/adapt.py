@@ -17,9 +17,11 @@ from runtime.service import make_finder
 from runtime.sources import VideoSource
 from sa3dhp_edge.adaptation.adapt import adapt as move_g
 from sa3dhp_edge.adaptation.device import use_threads
+from sa3dhp_edge.adaptation.distributed import refuse_team
+from sa3dhp_edge.adaptation.labelled import labelled
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.model_set import ModelSet
-from sa3dhp_edge.adaptation.source import LabelledFrames, measure
+from sa3dhp_edge.adaptation.source import LabelledFrames, measure, say_waiting
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
 from sa3dhp_edge.adaptation.trainable import freeze
@@ -28,9 +30,11 @@ from sa3dhp_edge.config import preset as preset_settings
 from sa3dhp_edge.errors import ConfigError, InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.crops import parity_pictures
-from sa3dhp_edge.jobs.pretrain import check_source, check_training, source_frames, train_source_model
+from sa3dhp_edge.jobs.labelled_source import check_source, held_out_pictures, replay_settings, training_pictures
+from sa3dhp_edge.jobs.pretrain import check_training, source_motion, train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for, settings_to_resume
-from sa3dhp_edge.motion.load import unpaired_motion
+from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.pool import Pool
 from sa3dhp_edge.records import Box
 
 SOURCE_MODEL = "source_model"
@@ -54,6 +58,7 @@ def adapt(
     Returns:
         where the run is, the clips used and what adaptation measured without labels.
     """
+    refuse_team("adapt", "train the source model by torchrun with `pretrain`, then adapt it with --from")
     _check_target(target, box, detector)
     given = None if start is None else _given(start)
     if given is None:
@@ -62,7 +67,7 @@ def adapt(
     else:
         begun = settings_to_resume(out) if resume else given.settings
         settings = _adaptation_settings(begun, preset, overrides)
-        check_source(settings, source)
+        check_source(replay_settings(settings, REPLAY_CLIPS), source)
     with RunFolder.start(out, settings, resume=resume) as run:
         run.made_from({"--from": start, "--source": source, "--poses": poses})
         if run.done("adapt"):
@@ -70,35 +75,39 @@ def adapt(
         else:
             use_threads(settings.threads)
             with Log(out) as log:
-                model, labelled, probe = _source(run, given, source, poses, log)
+                model, probe, motion = _source(run, given, source, poses, log)
                 clips = _target(run, target, box, detector, log)
-                adapted, report = adapt_model(model, clips, labelled, probe, log, run.training("adapt"))
+                replay = _replay_settings(run)
+                with training_pictures(out, replay, source, motion, log) as pictures:
+                    adapted, report = adapt_model(model, clips, pictures, probe, log, run.training("adapt"))
                 adapted.save(run.weights)
                 run.finish("adapt", {"clips": len(clips.clips()), "frames": len(clips)} | report)
     return {"run": str(out)} | run.report("adapt")
 
 
 def adapt_model(
-    model: ModelSet, clips: FrameSet, labelled: FrameSet, probe: FrameSet, log: Log, keep: Path,
+    model: ModelSet, clips: FrameSet, source: FrameSet | Pool, probe: FrameSet, log: Log, keep: Path,
     watch: Callable[[nn.Module], dict[str, float]] | None = None,
 ) -> tuple[ModelSet, Report]:  # fmt: skip
     """Stage 5 on one model in memory; the given model's own G moves.
 
     Args:
         clips: unlabelled target; labels, where a frame set has any, are not looked at.
-        labelled, probe: source to replay, and source held out for the guard.
+        source, probe: labelled pictures to replay, and such as are held out for the guard.
         watch: figures to log at each check and never to use.
     """
     settings = model.settings
     px = settings.image.crop_px
+    replayed = labelled(source, px, model.e_p)
     model.g.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     report = move_g(
         Networks(model.g, model.d_p, model.e_m, dict(model.relations)), TargetClips(clips),
-        LabelledFrames(labelled, px, model.e_p), LabelledFrames(probe, px, model.e_p),
+        replayed, LabelledFrames(probe, px, model.e_p),
         settings.adapt, settings.source, settings.seed, log, keep, watch,
     )  # fmt: skip
     freeze(model.g)
     _say_left_out(report, settings.adapt.losses, log)
+    report |= say_waiting(replayed, log)
     report["source_after"] = measure(model.g, model.d_p, probe, px)
     line = f"adapted on {len(clips)} frames of {len(clips.clips())} clips: {', '.join(settings.adapt.losses)}"
     return model.with_g(model.g, line + f", {report['cycles']} cycles, seed {settings.seed}"), report
@@ -147,8 +156,8 @@ def _adaptation_settings(begun: Settings, preset: str | None, overrides: tuple[s
 
 def _source(
     run: RunFolder, given: ModelSet | None, source: str, poses: Path | None, log: Log
-) -> tuple[ModelSet, FrameSet, FrameSet]:
-    """The model before adaptation, and labelled frames to replay and to watch.
+) -> tuple[ModelSet, FrameSet, MotionSet]:
+    """The model before adaptation, labelled frames to watch, and the motion of those to replay.
 
     It is kept in `source_model/`, so that a resumed run starts from it whatever `weights/` holds by then.
     """
@@ -157,19 +166,17 @@ def _source(
         model = read_weights(kept)
     else:
         model = given or train_source_model(run, source, poses, log)
-    labelled, probe = _replay(run, source, poses, log)
+    training, held_out = source_motion(run.settings, poses)
+    probe = held_out_pictures(run.path, run.settings, source, held_out, log)
     if not kept.exists():
         write_model(model, kept, name=f"{run.path.name}-source", pictures=parity_pictures(probe, run.settings.seed))
-    return replace(model, settings=run.settings), labelled, probe
+    return replace(model, settings=run.settings), probe, training
 
 
-def _replay(run: RunFolder, source: str, poses: Path | None, log: Log) -> tuple[FrameSet, FrameSet]:
-    """Labelled source frames beside adaptation: the run's own, or a smaller set rendered for it."""
-    settings = run.settings
-    clips = settings.source.clips if run.done("source") else min(settings.source.clips, REPLAY_CLIPS)
-    settings = replace(settings, source=replace(settings.source, clips=clips))
-    motion = unpaired_motion(poses, settings.motion.procedural_seconds, settings.seed)
-    return source_frames(run.path, settings, source, *motion.split(settings.motion.held_out_share, settings.seed), log)
+def _replay_settings(run: RunFolder) -> Settings:
+    """Settings of the labelled source beside adaptation: the run's own set where there is one, else a smaller one."""
+    clips = run.settings.source.clips if run.done("source") else REPLAY_CLIPS
+    return replay_settings(run.settings, clips)
 
 
 def _chosen(target: Path, box: Box | None, detector: Path | None) -> dict[str, object]:

@@ -63,6 +63,7 @@ def adaptation(*, out: Path, seeds: tuple[int, ...], preset_name: str | None, ov
     An interrupted experiment goes on where it was: finished variants are kept.
     """
     settings = override(preset(preset_name or "demo"), overrides)
+    settings = replace(settings, source=replace(settings.source, streaming=False))  # all variants replay one set
     rows: dict[str, dict[str, list[float]]] = {}
     started = time.monotonic()
     for seed in seeds:
@@ -75,7 +76,7 @@ def adaptation(*, out: Path, seeds: tuple[int, ...], preset_name: str | None, ov
     }
     result = {
         "experiment": "adaptation", "seeds": list(seeds), "table": table, "settings": to_dict(settings),
-        "minutes": (time.monotonic() - started) / 60, "machine": _machine(), "commit": _commit(),
+        "minutes": (time.monotonic() - started) / 60, "machine": machine(), "commit": commit(),
     }  # fmt: skip
     write_json(out / "adaptation.json", result)
     bars = [
@@ -144,11 +145,12 @@ def _markdown(table: dict[str, Any], seeds: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
+    """What a figure was measured on."""
     return {"system": platform.platform(), "torch": torch.__version__, "threads": str(torch.get_num_threads())}
 
 
-def _commit() -> str:
+def commit() -> str:
     """The repository's commit, where there is one."""
     here = Path(__file__).parent
     found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from sa3dhp_edge.adaptation.device import training_device, use_threads
+from sa3dhp_edge.adaptation.distributed import ALONE, Team, open_team
 from sa3dhp_edge.adaptation.image_to_latent import PaperG, image_network
-from sa3dhp_edge.adaptation.log import Log
+from sa3dhp_edge.adaptation.labelled import labelled
+from sa3dhp_edge.adaptation.log import Log, Quiet
 from sa3dhp_edge.adaptation.model_set import ModelSet, RelationKey, latent_size
 from sa3dhp_edge.adaptation.motion_autoencoder import motion_autoencoder
 from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
@@ -19,35 +19,55 @@ from sa3dhp_edge.adaptation.poses import PoseSampler
 from sa3dhp_edge.adaptation.prelearning import fit_motion_autoencoder, fit_pose_autoencoder, fit_relation, non_localness
 from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.adaptation.relations import CANDIDATES_V, CANDIDATES_Z, Rule
-from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent, read_frames
+from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent, learn_images, read_frames
 from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.checkpoint import load_weights, save_weights
-from sa3dhp_edge.config import Settings
+from sa3dhp_edge.config import Settings, from_dict, to_dict
 from sa3dhp_edge.contract import Confidence
-from sa3dhp_edge.errors import ConfigError, DataError, InputError
+from sa3dhp_edge.datasets.motion import unpaired_motion
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.jobs.labelled_source import check_source, held_out_pictures, training_pictures
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for
-from sa3dhp_edge.motion.load import unpaired_motion
 from sa3dhp_edge.motion.motion_set import MotionSet
-from sa3dhp_edge.synth.domain import DOMAINS
-from sa3dhp_edge.synth.render import render_clips
-
-CLIPS_PER_PROCESS = 64
-"""Rendering starts another process for so many clips: each takes seconds to start."""
-SYNTH = "synth"
-"""The word that stands for the generated source."""
+from sa3dhp_edge.pool import Pool
 
 
 def pretrain(
     *, source: str, poses: Path | None, preset: str | None, overrides: tuple[str, ...], out: Path, resume: bool
 ) -> Report:
-    """Train a source model from nothing into a run folder; returns what each stage measured."""
-    settings = settings_for(out, preset, overrides, resume=resume)
-    check_training(settings, source)
-    with RunFolder.start(out, settings, resume=resume) as run, Log(out) as log:
-        run.made_from({"--source": source, "--poses": poses})
-        train_source_model(run, source, poses, log)
+    """Train a source model from nothing into a run folder; returns what each stage measured.
+
+    Of several processes that `torchrun` started the first does all this, and the others help it in stage 4; theirs
+    is an empty report.
+    """
+    with open_team() as team:
+        if not team.leads:
+            _help(source, poses, out, team)
+            return {}
+        settings = settings_for(out, preset, overrides, resume=resume)
+        team.parts(settings.source.parts)
+        check_training(settings, source)
+        with RunFolder.start(out, settings, resume=resume) as run, Log(out) as log:
+            run.made_from({"--source": source, "--poses": poses})
+            team.told(to_dict(settings))
+            train_source_model(run, source, poses, log, team)
     return {"run": str(out)} | {s: run.report(s) for s in ("pose_autoencoder", "motion_autoencoder", "source")}
+
+
+def _help(source: str, poses: Path | None, out: Path, team: Team) -> None:
+    """What the processes that do not lead do: their parts of stage 4."""
+    settings = from_dict(team.told({}))
+    use_threads(settings.threads)
+    if team.told(False):
+        return
+    e_p, d_p = PoseEncoder(), PoseDecoder()
+    team.same_weights(e_p, d_p)
+    freeze(e_p, d_p)
+    training, _ = source_motion(settings, poses)
+    log = Quiet()
+    with training_pictures(out, settings, source, training, log, team) as pictures:
+        own = labelled(pictures, settings.image.crop_px, e_p)
+        learn_images(own, e_p, d_p, settings.image, settings.source, settings.seed, log, out, team)
 
 
 def check_training(settings: Settings, source: str) -> None:
@@ -64,29 +84,27 @@ def check_training(settings: Settings, source: str) -> None:
         g.backbone.load_imagenet(Path(settings.image.imagenet_weights))
 
 
-def check_source(settings: Settings, source: str) -> None:
-    """Stop where the labelled source cannot be used."""
-    if source != SYNTH:
-        _own_frames(source, settings.image.crop_px)
-    elif settings.source.domain not in DOMAINS:
-        raise ConfigError(
-            f"there is no domain {settings.source.domain!r}", f"source.domain is one of: {', '.join(DOMAINS)}"
-        )
-
-
-def train_source_model(run: RunFolder, source: str, poses: Path | None, log: Log) -> ModelSet:
+def train_source_model(run: RunFolder, source: str, poses: Path | None, log: Log, team: Team = ALONE) -> ModelSet:
     """Every stage that is not done yet; ends with `weights/` complete."""
     settings = run.settings
     use_threads(settings.threads)
-    if run.done("source"):
+    if team.told(run.done("source")):
         return ModelSet.load(run.weights)
-    motion = unpaired_motion(poses, settings.motion.procedural_seconds, settings.seed)
-    log.say(f"unpaired motion: {motion.seconds / 60:.0f} min in {len(motion.names)} sequences")
-    training, held_out = motion.split(settings.motion.held_out_share, settings.seed)
+    training, held_out = source_motion(settings, poses)
+    minutes = (training.seconds + held_out.seconds) / 60
+    log.say(f"unpaired motion: {minutes:.0f} min in {len(training.names) + len(held_out.names)} sequences")
     device = training_device()
     nets = _prelearn(run, PoseSampler(training, device), PoseSampler(held_out, device), log)
-    labelled, probe = source_frames(run.path, settings, source, training, held_out, log)
-    return _learn_images(run, nets, labelled, probe, log)
+    probe = held_out_pictures(run.path, settings, source, held_out, log)
+    team.same_weights(nets["e_p"], nets["d_p"])
+    with training_pictures(run.path, settings, source, training, log, team) as pictures:
+        return _learn_images(run, nets, pictures, probe, log, team)
+
+
+def source_motion(settings: Settings, poses: Path | None) -> tuple[MotionSet, MotionSet]:
+    """Unpaired motion to learn from, and to measure on."""
+    motion = unpaired_motion(poses, settings.motion.procedural_seconds, settings.seed)
+    return motion.split(settings.motion.held_out_share, settings.seed)
 
 
 def _prelearn(run: RunFolder, sampler: PoseSampler, held_out: PoseSampler, log: Log) -> dict[str, torch.nn.Module]:
@@ -145,51 +163,8 @@ def studied_rules(settings: Settings) -> dict[str, list[Rule]]:
     return {latent: list(dict.fromkeys(map(Rule.parse, names))) for latent, names in named.items()}
 
 
-def source_frames(
-    folder: Path, settings: Settings, source: str, training: MotionSet, held_out: MotionSet, log: Log
-) -> tuple[FrameSet, FrameSet]:
-    """Labelled frames to learn from and to measure on: rendered once into the run, or a frame set of the user's."""
-    cfg, px = settings.source, settings.image.crop_px
-    if source != SYNTH:
-        frames = _own_frames(source, px)
-        starts = [clip[0] for clip in frames.clips()]
-        cut = starts[-max(1, min(cfg.held_out_clips, len(starts) // 5))]
-        return frames.take(np.arange(cut)), frames.take(np.arange(cut, len(frames)))
-    sets = []
-    for name, motion, clips, seed in (
-        ("source", training, cfg.clips, settings.seed),
-        ("source_held_out", held_out, cfg.held_out_clips, settings.seed + 10_000_019),
-    ):
-        if not (folder / name / "set.json").exists():
-            log.say(f"rendering {clips * cfg.frames_per_clip} labelled pictures of the {cfg.domain} domain: {name}")
-            bar = log.bar(f"rendering {name}"[:22])
-            render_clips(
-                DOMAINS[cfg.domain], motion, clips=clips, frames_per_clip=cfg.frames_per_clip, fps=cfg.fps,
-                crop_px=px, seed=seed, workers=min(len(os.sched_getaffinity(0)), -(-clips // CLIPS_PER_PROCESS)),
-                progress=bar,
-            ).save(folder / name)  # fmt: skip
-        sets.append(FrameSet.load(folder / name))
-    return sets[0], sets[1]
-
-
-def _own_frames(source: str, crop_px: int) -> FrameSet:
-    """The user's labelled frames, checked for what stage 4 asks of them."""
-    frames = FrameSet.load(Path(source))
-    if frames.crop_px != crop_px:
-        raise InputError(
-            f"{source} has crops of {frames.crop_px} px, the network takes {crop_px} px",
-            f"make the frame set with {crop_px} px, or train a model from the start with --set "
-            f"image.crop_px={frames.crop_px}",
-        )
-    if frames.joints_mm is None or frames.joints_uv is None:
-        raise DataError(f"{source} has no labels", "give --source a labelled frame set, or `synth`")
-    if len(frames.clips()) < 2:
-        raise DataError(f"{source} has fewer than two clips: one is held out to measure on", "divide it into clips")
-    return frames
-
-
 def _learn_images(
-    run: RunFolder, nets: dict[str, torch.nn.Module], labelled: FrameSet, probe: FrameSet, log: Log
+    run: RunFolder, nets: dict[str, torch.nn.Module], pictures: FrameSet | Pool, probe: FrameSet, log: Log, team: Team
 ) -> ModelSet:
     """Stage 4, and the model folder's first content."""
     settings = run.settings
@@ -198,8 +173,8 @@ def _learn_images(
     assert isinstance(d_p, PoseDecoder)
     px = settings.image.crop_px
     g, report = fit_image_to_latent(
-        LabelledFrames(labelled, px, e_p), LabelledFrames(probe, px, e_p), e_p, d_p,
-        settings.image, settings.source, settings.seed, log, run.training("source"),
+        labelled(pictures, px, e_p), LabelledFrames(probe, px, e_p), e_p, d_p,
+        settings.image, settings.source, settings.seed, log, run.training("source"), team,
     )  # fmt: skip
     freeze(g)
     log.say("source model: " + _line(report))
