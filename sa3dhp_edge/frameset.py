@@ -2,7 +2,7 @@
 
     images.npy    (N, P, P, 3) uint8 RGB; spans `FIELD` nominal crops around the person
     frames.npz    clip (N,), time_s (N,), box_xyxy_px (N, 4), and with labels joints_mm (N, 17, 3),
-                  joints_uv (N, 17, 2), visible (N, 17)
+                  joints_uv (N, 17, 2), visible (N, 17), hidden_by (N, 17), root_mm (N, 3), focal_uv (N,)
     set.json      format, crop_px (side of the nominal crop), where the clips came from
 
 Frames of a clip lie next to each other in the order of time.
@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,10 @@ from sa3dhp_edge.errors import DataError
 from sa3dhp_edge.skeleton import J
 
 FORMAT = 1
+HIDDEN_BY = ("nothing", "its own body", "something else", "the frame's border")
+"""Why a joint is not to be seen."""
+NOT_HIDDEN, BY_BODY, BY_THING, BY_BORDER = range(len(HIDDEN_BY))
+NOT_KNOWN = 255
 _AGAIN = "make the frame set again"
 
 
@@ -40,6 +44,9 @@ class FrameSet:
         joints_mm: (N, 17, 3) float32, root-relative, crop frame, metric.
         joints_uv: (N, 17, 2) float32, nominal crop coordinates.
         visible: (N, 17) bool, not hidden by another thing or by the body itself.
+        hidden_by: (N, 17) uint8, an index into `HIDDEN_BY`.
+        root_mm: (N, 3) float32, the pelvis in the crop camera's frame.
+        focal_uv: (N,) float32, the crop camera's focal length; uv = focal_uv * xy / z of joints_mm + root_mm.
         origin: a line per clip: file or generator, and what was noticed when cutting.
     """
 
@@ -50,6 +57,9 @@ class FrameSet:
     joints_mm: NDArray[np.float32] | None = None
     joints_uv: NDArray[np.float32] | None = None
     visible: NDArray[np.bool_] | None = None
+    hidden_by: NDArray[np.uint8] | None = None
+    root_mm: NDArray[np.float32] | None = None
+    focal_uv: NDArray[np.float32] | None = None
     box_xyxy_px: NDArray[np.float32] | None = None
     origin: tuple[str, ...] = field(default=())
 
@@ -61,6 +71,9 @@ class FrameSet:
             "joints_mm": (n, J, 3),
             "joints_uv": (n, J, 2),
             "visible": (n, J),
+            "hidden_by": (n, J),
+            "root_mm": (n, 3),
+            "focal_uv": (n,),
             "box_xyxy_px": (n, 4),
         }
         for name, shape in wanted.items():
@@ -82,6 +95,12 @@ class FrameSet:
         if not len(self):
             return []
         return np.split(np.arange(len(self)), np.flatnonzero(np.diff(self.clip)) + 1)
+
+    def without_labels(self) -> FrameSet:
+        """The pictures and their times alone."""
+        return replace(
+            self, joints_mm=None, joints_uv=None, visible=None, hidden_by=None, root_mm=None, focal_uv=None
+        )  # fmt: skip
 
     def take(self, index: NDArray[np.intp]) -> FrameSet:
         """The frames at increasing positions, as a set in memory."""
@@ -121,7 +140,9 @@ class FrameSet:
             raise DataError(f"{folder} is incomplete: {e}", _AGAIN) from e
 
 
-_COLUMNS = ("clip", "time_s", "joints_mm", "joints_uv", "visible", "box_xyxy_px")
+_COLUMNS = (
+    "clip", "time_s", "joints_mm", "joints_uv", "visible", "hidden_by", "root_mm", "focal_uv", "box_xyxy_px",
+)  # fmt: skip
 
 
 def picture_px(crop_px: int) -> int:

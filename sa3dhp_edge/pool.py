@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from sa3dhp_edge import errors
 from sa3dhp_edge.errors import ConfigError, Sa3dhpError, TrainingError
-from sa3dhp_edge.frameset import FrameSet, picture_px
+from sa3dhp_edge.frameset import NOT_KNOWN, FrameSet, picture_px
 from sa3dhp_edge.shared_memory import Layout, SharedArrays, bytes_of, free_bytes
 from sa3dhp_edge.skeleton import J
 
@@ -112,17 +112,23 @@ class Plan:
             "joints_mm": ((n, J, 3), "float32"),
             "joints_uv": ((n, J, 2), "float32"),
             "visible": ((n, J), "bool"),
+            "hidden_by": ((n, J), "uint8"),
+            "root_mm": ((n, 3), "float32"),
+            "focal_uv": ((n,), "float32"),
             "box_xyxy_px": ((n, 4), "float32"),
         }
 
 
 class Drawn(NamedTuple):
-    """Pictures and labels as in a frame set, copied out of the pool; boxes nobody knows are NaN."""
+    """Pictures and labels as in a frame set, copied out of the pool; what nobody knows is NaN, or NOT_KNOWN."""
 
     images: NDArray[np.uint8]
     joints_mm: NDArray[np.float32]
     joints_uv: NDArray[np.float32]
     visible: NDArray[np.bool_]
+    hidden_by: NDArray[np.uint8]
+    root_mm: NDArray[np.float32]
+    focal_uv: NDArray[np.float32]
     box_xyxy_px: NDArray[np.float32]
 
 
@@ -305,7 +311,7 @@ def _made(make: Maker, number: int, memory: SharedArrays, rows: slice) -> tuple[
         clip = make.clip(number)
         for name, array in memory.arrays.items():
             found = getattr(clip, name)
-            array[rows] = np.nan if found is None else found
+            array[rows] = (NOT_KNOWN if array.dtype == np.uint8 else np.nan) if found is None else found
     except Sa3dhpError as e:
         return type(e).__name__, e.message, e.hint
     except Exception as e:  # noqa: BLE001 - it is told in the parent, whatever it is

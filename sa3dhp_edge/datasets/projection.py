@@ -1,4 +1,4 @@
-"""From points in front of a camera to pixels of its pictures, with lens distortion, for points some of which are NaN."""
+"""From points in front of a camera to pixels of its pictures, with lens distortion; some points may be NaN."""
 
 from __future__ import annotations
 

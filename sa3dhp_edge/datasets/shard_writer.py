@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sa3dhp_edge.atomic import refuse_existing, write_bytes, write_json
 from sa3dhp_edge.datasets.shards import (
+    EXTRAS,
     FORMAT,
     INDEX,
     Shard,
@@ -273,8 +274,10 @@ def _label(clip: FrameSet, frame: int) -> dict[str, Any]:
         "joints_uv": _rounded(clip.joints_uv[frame], 6),
         "visible": seen.astype(int).tolist(),
     }
-    if clip.box_xyxy_px is not None:
-        label["box_xyxy_px"] = _rounded(clip.box_xyxy_px[frame][None], 3)[0]
+    for name, digits in EXTRAS.items():
+        values = getattr(clip, name)
+        if values is not None:
+            label[name] = _rounded(values[frame].reshape(1, -1), digits)[0]
     if clip.origin:
         label["origin"] = clip.origin[0]
     return label

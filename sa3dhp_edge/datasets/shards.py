@@ -6,8 +6,10 @@
 
 A sample's names are those of the WebDataset convention: any reader of it can use the tar files as they are. KEY is
 CLIP_FRAME; pictures span `FIELD` nominal crops. KEY.json holds joints_mm (17 x 3, root-relative, crop frame, to
-0.01 mm), joints_uv (17 x 2, nominal crop coordinates, to 1e-6), visible (17), clip, time_s, and box_xyxy_px where it is
-known; a coordinate nobody knows is null. Frames of a clip lie next to each other, in one shard.
+0.01 mm), joints_uv (17 x 2, nominal crop coordinates, to 1e-6), visible (17), clip, time_s, and where they are known
+box_xyxy_px, hidden_by (17, an index into `frameset.HIDDEN_BY`), root_mm (the pelvis before the crop's camera) and
+focal_uv (its focal length); a coordinate nobody knows is null. Frames of a clip lie next to each other, in one
+shard.
 """
 
 from __future__ import annotations
@@ -26,11 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sa3dhp_edge.errors import DataError
-from sa3dhp_edge.frameset import FrameSet, picture_px
+from sa3dhp_edge.frameset import NOT_KNOWN, FrameSet, picture_px
 
 FORMAT = "sa3dhp-edge shards 1"
 INDEX = "index.json"
-_COLUMNS, _BOX = ("joints_mm", "joints_uv", "visible", "clip", "time_s"), "box_xyxy_px"
+_COLUMNS = ("joints_mm", "joints_uv", "visible", "clip", "time_s")
+EXTRAS = {"box_xyxy_px": 3, "hidden_by": 0, "root_mm": 2, "focal_uv": 6}
+"""Labels a sample may lack, and the digits they are rounded to; each a flat list."""
 _MEND = "with --resume the command that wrote it makes it anew, and all after it"
 
 
@@ -284,7 +288,7 @@ def _label(data: bytes, path: Path, sample: int) -> dict[str, NDArray[np.float64
     try:
         found = json.loads(data)
         label = {k: np.array(found[k], np.float64) for k in _COLUMNS}
-        return label | ({_BOX: np.array(found[_BOX], np.float64)} if _BOX in found else {})
+        return label | {k: np.array(found[k], np.float64) for k in EXTRAS if k in found}
     except (ValueError, KeyError, TypeError) as e:
         raise DataError(f"{path} is damaged: the label of sample {sample}: {e}", _MEND) from e
 
@@ -292,10 +296,13 @@ def _label(data: bytes, path: Path, sample: int) -> dict[str, NDArray[np.float64
 def _frame_set(samples: list[tuple[NDArray[np.uint8], dict[str, NDArray[np.float64]]]], crop_px: int) -> FrameSet:
     labels = [label for _, label in samples]
     column = {k: np.stack([x[k] for x in labels]) for k in _COLUMNS}
-    boxed = all(_BOX in x for x in labels)
+    extra = {k: np.stack([x[k] for x in labels]).astype(np.float32) for k in EXTRAS if all(k in x for x in labels)}
+    hidden, focal = extra.get("hidden_by"), extra.get("focal_uv")
     return FrameSet(
         images=np.stack([picture for picture, _ in samples]), crop_px=crop_px, clip=column["clip"].astype(np.int32),
         time_s=column["time_s"], joints_mm=column["joints_mm"].astype(np.float32),
         joints_uv=column["joints_uv"].astype(np.float32), visible=column["visible"].astype(bool),
-        box_xyxy_px=np.stack([x[_BOX] for x in labels]).astype(np.float32) if boxed else None,
+        box_xyxy_px=extra.get("box_xyxy_px"), root_mm=extra.get("root_mm"),
+        focal_uv=None if focal is None else focal[:, 0],
+        hidden_by=None if hidden is None else np.nan_to_num(hidden, nan=NOT_KNOWN).astype(np.uint8),
     )  # fmt: skip

@@ -53,6 +53,8 @@ class DataReport:
         projection_px: median over the takes of the distance between projected and seen joints, or None.
         missing: what the official layout has and the folder lacks.
         notes: what readers say of their takes, and of how many.
+        read_s_per_1000_frames: seconds that a thousand frames' labels and cameras take to read, pictures apart but
+            for counting those of a video.
         problems: what cannot be right, cannot be read, or is refused.
         sheet: the picture of samples, or None.
     """
@@ -74,6 +76,7 @@ class DataReport:
     projection_px: float | None
     missing: tuple[str, ...]
     notes: tuple[str, ...]
+    read_s_per_1000_frames: float
     problems: tuple[str, ...]
     sheet: Path | None
 
@@ -101,7 +104,7 @@ def check(
     chosen = reader(dataset) if dataset else recognise(folder)
     inventory = chosen.inventory(folder)
     names = _spread(inventory.takes, takes)
-    facts, panels, unread = _look(chosen, folder, names, drawn=sheet is not None)
+    facts, panels, unread, seconds = _look(chosen, folder, names, drawn=sheet is not None)
     if not facts:
         why = f": {unread[0]}" if unread else ""
         raise DataError(f"{folder}: not one take of {chosen.title} can be read{why}", f"the layout is: {chosen.layout}")
@@ -113,7 +116,7 @@ def check(
         else:
             unread = (*unread, "nothing to draw: no pictures and no joints")
             sheet = None
-    return _report(chosen, folder, len(inventory.takes), inventory.missing, facts, unread, allow_lossy, sheet)
+    return _report(chosen, folder, len(inventory.takes), inventory.missing, facts, unread, seconds, allow_lossy, sheet)
 
 
 def _spread(names: tuple[str, ...], count: int) -> tuple[str, ...]:
@@ -125,8 +128,9 @@ def _spread(names: tuple[str, ...], count: int) -> tuple[str, ...]:
 
 def _look(
     chosen: Reader, folder: Path, names: tuple[str, ...], *, drawn: bool
-) -> tuple[tuple[TakeFacts, ...], list[Picture], tuple[str, ...]]:
-    """Facts and panels of the takes, and a line for each that cannot be read."""
+) -> tuple[tuple[TakeFacts, ...], list[Picture], tuple[str, ...], float]:
+    """Facts and panels of the takes, a line for each that cannot be read, and the seconds that reading took."""
+    seconds = 0.0
     facts: list[TakeFacts] = []
     panels: list[Picture] = []
     unread: list[str] = []
@@ -138,13 +142,15 @@ def _look(
             told = time.monotonic()
             _log.info("%d of %d takes read", i, len(names))
         try:
+            begun = time.monotonic()
             take = chosen.read(folder, name)
+            seconds += time.monotonic() - begun
             facts.append(facts_of(take))
             if drawn and name in shown:
                 panels += list(_panels(take, each))
         except DataError as e:
             unread.append(f"{name}: {e.message}")
-    return tuple(facts), panels, tuple(unread)
+    return tuple(facts), panels, tuple(unread), seconds
 
 
 def _panels(take: Take, count: int) -> Iterator[Picture]:
@@ -188,10 +194,13 @@ def _report(
     missing: tuple[str, ...],
     facts: tuple[TakeFacts, ...],
     unread: tuple[str, ...],
+    seconds: float,
     allow_lossy: bool,
     sheet: Path | None,
 ) -> DataReport:
     said = Counter(note for fact in facts for note in fact.notes)
+    splits = count_splits(facts)
+    frames = sum(s.frames for s in splits)
     distances = [f.projection_px for f in facts if f.projection_px is not None]
     return DataReport(
         dataset=chosen.name,
@@ -199,7 +208,7 @@ def _report(
         folder=folder,
         takes=takes,
         read=len(facts),
-        splits=count_splits(facts),
+        splits=splits,
         subjects=tuple(sorted({f.subject for f in facts} - {""})),
         actions=tuple(sorted({f.action for f in facts} - {""})),
         fps=tuple(sorted({round(f.fps, 3) for f in facts})),
@@ -211,6 +220,7 @@ def _report(
         projection_px=float(np.median(distances)) if distances else None,
         missing=missing,
         notes=tuple(f"{note} ({count} takes)" if count > 1 else note for note, count in said.most_common()),
+        read_s_per_1000_frames=1000 * seconds / max(frames, 1),
         problems=(*(f"cannot be read: {line}" for line in unread), *problems_of(facts, allow_lossy)),
         sheet=sheet,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sa3dhp_edge.adaptation.log import Log
@@ -49,4 +49,4 @@ def embedded_target(folder: Path, settings: Settings, clips: int, test_clips: in
 
 def unlabelled(frames: FrameSet) -> FrameSet:
     """The same frames without their labels."""
-    return replace(frames, joints_mm=None, joints_uv=None, visible=None)
+    return frames.without_labels()

@@ -87,16 +87,19 @@ def _clip(
     camera, side, n = lens.intrinsics, picture_px(crop_px), len(joints)
     images, boxes = np.empty((n, side, side, 3), np.uint8), np.empty((n, 4), np.float32)
     mm, uv = np.empty((n, 17, 3), np.float32), np.empty((n, 17, 2), np.float32)
+    root, focal = np.empty((n, 3), np.float32), np.empty(n, np.float32)
     for t in range(n):
         here = joints[t].astype(np.float64)
         box = square_box(project(here[np.isfinite(here).all(-1)], camera.matrix()))
         crop = CropCamera.looking_at(box, camera)
         inside = crop.pose_to_crop(here)
         images[t], boxes[t] = cut_straight(next(pictures), lens, crop, side), box
+        root[t], focal[t] = inside[0], crop.focal_uv
         mm[t], uv[t] = inside - inside[0], crop.focal_uv * inside[:, :2] / inside[:, 2:]
     return FrameSet(
         images=images, crop_px=crop_px, clip=np.zeros(n, np.int32), time_s=time_s.astype(np.float64), joints_mm=mm,
-        joints_uv=uv, visible=seen, box_xyxy_px=boxes, origin=(f"{take.dataset} {take.name}",),
+        joints_uv=uv, visible=seen, root_mm=root, focal_uv=focal, box_xyxy_px=boxes,
+        origin=(f"{take.dataset} {take.name}",),
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sa3dhp_edge.crop import FIELD, CropCamera, cut, square_box
 from sa3dhp_edge.errors import ConfigError
-from sa3dhp_edge.frameset import FrameSet, picture_px
+from sa3dhp_edge.frameset import BY_BORDER, NOT_HIDDEN, FrameSet, picture_px
 from sa3dhp_edge.geometry import Intrinsics, project
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.skeleton import J
@@ -26,7 +26,7 @@ from sa3dhp_edge.synth.domain import Domain
 from sa3dhp_edge.synth.picture import SAMPLES_PER_PX
 from sa3dhp_edge.synth.raster import View
 from sa3dhp_edge.synth.sensor import develop, exposure_gain
-from sa3dhp_edge.synth.staging import Stage, draw_frame, draw_stage, seen_joints, through_shutter
+from sa3dhp_edge.synth.staging import Stage, draw_frame, draw_stage, through_shutter, what_hides
 
 FRAME_WH = (1280, 960)
 """Size of the full frame from which the crops of `render_clips` are thought to be cut."""
@@ -52,7 +52,9 @@ class _Clip(NamedTuple):
     images: NDArray[np.uint8]
     joints_mm: NDArray[np.float32]
     joints_uv: NDArray[np.float32]
-    visible: NDArray[np.bool_]
+    hidden_by: NDArray[np.uint8]
+    root_mm: NDArray[np.float32]
+    focal_uv: NDArray[np.float32]
     box_xyxy_px: NDArray[np.float32]
     origin: str
 
@@ -153,6 +155,7 @@ def render_clips(
         clip=np.repeat(np.arange(clips, dtype=np.int32), frames_per_clip),
         time_s=np.tile(np.arange(frames_per_clip) / fps, clips),
         origin=tuple(c.origin for c in done),
+        visible=columns["hidden_by"] == NOT_HIDDEN,
         **columns,
     )
 
@@ -209,7 +212,9 @@ def _draw_clip(job: _Job, rng: np.random.Generator, number: int, seen: int) -> _
         np.empty((frames, side, side, 3), np.uint8),
         np.empty((frames, J, 3), np.float32),
         np.empty((frames, J, 2), np.float32),
-        np.empty((frames, J), np.bool_),
+        np.empty((frames, J), np.uint8),
+        np.empty((frames, 3), np.float32),
+        np.empty(frames, np.float32),
         np.empty((frames, 4), np.float32),
         f"synthetic {domain.name}, seed {job.seed}, clip {number}, motion {job.motion.names[stage.sequence]}",
     )
@@ -227,18 +232,19 @@ def _draw_clip(job: _Job, rng: np.random.Generator, number: int, seen: int) -> _
         behind = None if stage.photo is None else cut(stage.photo, crop, side, FIELD)
         drawn = draw_frame(stage, t, view, side, side, behind)
         clip.joints_mm[t] = inside - inside[0]
+        clip.root_mm[t], clip.focal_uv[t] = inside[0], crop.focal_uv
         clip.joints_uv[t] = crop.focal_uv * inside[:, :2] / inside[:, 2:]
         clip.box_xyxy_px[t] = box
         uvz = np.concatenate([_uv_to_samples(clip.joints_uv[t], side), inside[:, 2:]], 1).astype(np.float32)
-        clip.visible[t] = seen_joints(uvz, near[0], near[1], drawn.samples, drawn.face_part, SAMPLES_PER_PX)
-        if t == 0 and clip.visible[0].sum() < seen:
+        clip.hidden_by[t] = what_hides(uvz, near[0], near[1], drawn.samples, drawn.face_part, SAMPLES_PER_PX)
+        if t == 0 and (clip.hidden_by[0] == NOT_HIDDEN).sum() < seen:
             return None
         gain = gain or exposure_gain(drawn.light)
         light = through_shutter(stage, t, drawn, view, crop_px / 128)
         clip.images[t] = develop(light, stage.sensor, gain, crop_px / 128, noise_seed + t)
         if window is not None:
             clip.images[t] = repeat_border(clip.images[t], crop, window)
-            clip.visible[t] &= within(px, window)
+            clip.hidden_by[t, ~within(px, window)] = BY_BORDER
     return clip
 
 

@@ -34,6 +34,9 @@ def clip(number: int, frames: int = 5) -> FrameSet:
         images=images.astype(np.uint8), crop_px=CROP, clip=np.zeros(frames, np.int32),
         time_s=np.arange(frames) / 7, joints_mm=rng.normal(0, 400, (frames, J, 3)).astype(np.float32),
         joints_uv=rng.uniform(-1, 1, (frames, J, 2)).astype(np.float32), visible=rng.random((frames, J)) < 0.7,
+        hidden_by=rng.integers(0, 4, (frames, J)).astype(np.uint8),
+        root_mm=rng.normal(3000, 300, (frames, 3)).astype(np.float32),
+        focal_uv=rng.uniform(1, 6, frames).astype(np.float32),
         box_xyxy_px=rng.uniform(0, 900, (frames, 4)).astype(np.float32), origin=(f"clip {number}",),
     )  # fmt: skip
 
@@ -75,6 +78,9 @@ def test_what_is_written_comes_back(tmp_path: Path, lossless: bool, worst: int) 
         for name, digits in (("joints_mm", 5e-3), ("joints_uv", 1e-6), ("box_xyxy_px", 1e-3), ("time_s", 1e-6)):
             np.testing.assert_allclose(getattr(mine, name), getattr(truth, name), atol=digits, rtol=1e-6)
         np.testing.assert_array_equal(mine.visible, truth.visible)
+        np.testing.assert_array_equal(mine.hidden_by, truth.hidden_by)
+        np.testing.assert_allclose(mine.root_mm, truth.root_mm, atol=0.006)
+        np.testing.assert_allclose(mine.focal_uv, truth.focal_uv, atol=1e-5)
         assert start >= 0
 
 

@@ -24,6 +24,9 @@ def frames(rng: np.random.Generator) -> FrameSet:
         joints_mm=rng.normal(size=(n, 17, 3)).astype(np.float32),
         joints_uv=rng.normal(size=(n, 17, 2)).astype(np.float32),
         visible=rng.random((n, 17)) < 0.5,
+        hidden_by=rng.integers(0, 4, (n, 17)).astype(np.uint8),
+        root_mm=rng.normal(size=(n, 3)).astype(np.float32),
+        focal_uv=rng.random(n).astype(np.float32),
         box_xyxy_px=rng.random((n, 4)).astype(np.float32),
         origin=("a.mp4", "b.mp4"),
     )
@@ -34,7 +37,8 @@ def test_what_is_saved_is_loaded(frames: FrameSet, tmp_path: Path) -> None:
     loaded = FrameSet.load(tmp_path / "set")
     assert loaded.labelled
     assert (loaded.crop_px, loaded.origin, len(loaded)) == (32, ("a.mp4", "b.mp4"), 7)
-    for name in ("images", "clip", "time_s", "joints_mm", "joints_uv", "visible", "box_xyxy_px"):
+    labels = ("joints_mm", "joints_uv", "visible", "hidden_by", "root_mm", "focal_uv")
+    for name in ("images", "clip", "time_s", *labels, "box_xyxy_px"):
         before, after = getattr(frames, name), getattr(loaded, name)
         assert after.dtype == before.dtype
         np.testing.assert_array_equal(after, before)
@@ -46,7 +50,7 @@ def test_pictures_stay_on_the_disk(frames: FrameSet, tmp_path: Path) -> None:
 
 
 def test_a_set_without_labels_says_so(frames: FrameSet, tmp_path: Path) -> None:
-    replace(frames, joints_mm=None, joints_uv=None, visible=None).save(tmp_path / "set")
+    frames.without_labels().save(tmp_path / "set")
     loaded = FrameSet.load(tmp_path / "set")
     assert not loaded.labelled
     assert loaded.joints_uv is None

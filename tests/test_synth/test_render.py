@@ -9,7 +9,7 @@ import pytest
 
 from sa3dhp_edge.crop import CropCamera, square_box
 from sa3dhp_edge.errors import ConfigError
-from sa3dhp_edge.frameset import FrameSet, picture_px
+from sa3dhp_edge.frameset import BY_BODY, BY_BORDER, BY_THING, NOT_HIDDEN, FrameSet, picture_px
 from sa3dhp_edge.geometry import fit_weak_perspective, project
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.skeleton import JOINTS, bone_lengths_mm
@@ -100,6 +100,31 @@ def test_visible_joints_show_a_figure_and_hidden_ones_do_not(motion: MotionSet) 
     assert open_set.visible is not None
     assert shut.visible is not None
     assert shut.visible.mean() < open_set.visible.mean() - 0.02
+
+
+def test_the_crops_camera_carries_the_joints_onto_the_picture(motion: MotionSet) -> None:
+    found = clips(DOMAINS["wide"], motion, count=4)
+    assert found.joints_mm is not None
+    assert found.root_mm is not None
+    assert found.focal_uv is not None
+    absolute = found.joints_mm + found.root_mm[:, None]
+    uv = found.focal_uv[:, None, None] * absolute[..., :2] / absolute[..., 2:]
+    np.testing.assert_allclose(uv, found.joints_uv, atol=1e-4)
+
+
+def test_it_is_known_what_hides_a_joint(motion: MotionSet) -> None:
+    plain = replace(DOMAINS["studio"], occluder=0.0)
+    in_the_open = clips(plain, motion, count=8).hidden_by
+    behind_things = clips(replace(plain, occluder=1.0), motion, count=8).hidden_by
+    cut = clips(replace(plain, truncation=1.0, seen_box=0.0), motion, count=8)
+    assert in_the_open is not None
+    assert behind_things is not None
+    assert cut.hidden_by is not None
+    assert (in_the_open == BY_BODY).any()
+    assert not (in_the_open == BY_BORDER).any()
+    assert (behind_things == BY_THING).mean() > (in_the_open == BY_THING).mean() + 0.02
+    assert (cut.hidden_by == BY_BORDER).mean() > 0.02
+    np.testing.assert_array_equal(cut.visible, cut.hidden_by == NOT_HIDDEN)
 
 
 def test_the_same_seed_gives_the_same_pictures_whatever_the_workers(motion: MotionSet) -> None:
