@@ -23,6 +23,7 @@ from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.schedule import cosine_lr
 from sa3dhp_edge.adaptation.views import normalised, plain_views
+from sa3dhp_edge.checkpoint import save_weights
 from sa3dhp_edge.config import ImageConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
@@ -74,6 +75,8 @@ def learn_images(
                 log.scalars("source", step, dict(zip(terms, figures.tolist(), strict=True)))
             if team.leads:
                 keeper.step(step)
+                if is_milestone(cfg, step + 1):
+                    save_weights(milestone_path(keep.parent, step + 1), g)
     g.bf16 = False
     g.eval()
     return g, say_waiting(source, log)
@@ -89,6 +92,16 @@ def picture_size_px(image: ImageConfig, cfg: SourceConfig, step: int) -> int:
     done = step / cfg.steps
     scale = 0.5 if done < cfg.half_size else 0.75 if done < cfg.half_size + cfg.three_quarter_size else 1.0
     return max(32 * round(image.crop_px * scale / 32), 32)
+
+
+def is_milestone(cfg: SourceConfig, steps: int) -> bool:
+    """Whether G is kept after so many steps."""
+    return cfg.milestones * steps // cfg.steps > cfg.milestones * (steps - 1) // cfg.steps
+
+
+def milestone_path(folder: Path, steps: int) -> Path:
+    """Where G is kept as it was after so many steps."""
+    return folder / f"source-{steps:07d}.safetensors"
 
 
 def _fresh(image: ImageConfig, e_p: PoseEncoder) -> EdgeG | PaperG:

@@ -102,3 +102,21 @@ def terminal_table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]], 
 
 def _value(cell: Cell) -> float | None:
     return None if cell is None or isinstance(cell, str) or not math.isfinite(cell) else float(cell)
+
+
+def markdown_table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]]) -> str:
+    """A table in Markdown, numbers to the right; the best of a column in bold where it has one."""
+    best = {}
+    for i, column in enumerate(columns):
+        values = [v for row in rows if (v := _value(row[i])) is not None]
+        if column.best and values:
+            best[i] = min(values) if column.best == "low" else max(values)
+    lines = [
+        "| " + " | ".join(c.heading for c in columns) + " |",
+        "|" + "|".join("--:" if c.numeric else "---" for c in columns) + "|",
+    ]
+    for row in rows:
+        shown = [column.show(cell) for column, cell in zip(columns, row, strict=True)]
+        shown = [f"**{s}**" if i in best and _value(row[i]) == best[i] else s for i, s in enumerate(shown)]
+        lines.append("| " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
