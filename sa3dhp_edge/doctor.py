@@ -155,6 +155,8 @@ def _gpu() -> Iterator[Finding]:
         return
     version, devices = driver
     yield Finding("NVIDIA GPU", "ok", f"{devices} device(s), driver for CUDA {version // 1000}.{version % 1000 // 10}")
+    if findable("numba"):
+        yield _drawing()
     if not findable("tensorrt"):
         yield Finding("TensorRT", "note", "not installed", "comes with JetPack (use --system-site-packages), or pip")
         return
@@ -163,6 +165,14 @@ def _gpu() -> Iterator[Finding]:
         yield Finding("TensorRT", "note", f"does not import: {failed}", "match it with the driver's CUDA version")
     else:
         yield Finding("TensorRT", "ok", answer)
+
+
+def _drawing() -> Finding:
+    """What draws generated video: a trial is drawn on both, which takes the GPU's compiler a while at first."""
+    answer, failed = ask("import sa3dhp_edge.synth.canvas as canvas; print(canvas.gpu_trouble())")
+    if trouble := failed or answer:
+        return Finding("generated video", "note", f"drawn on the CPU: {trouble}", EXTRAS["synth-gpu"].command)
+    return Finding("generated video", "ok", "drawn on the GPU, which passes the trial")
 
 
 def nvidia_driver() -> tuple[int, int] | None:

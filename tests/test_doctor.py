@@ -23,6 +23,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, str]]:
         "onnxruntime": ("CPUExecutionProvider", ""),
         "torch": ("2.13.0 - False", ""),
         "tensorrt": ("10.3.0", ""),
+        "sa3dhp_edge.synth.canvas": ("", ""),
     }
     monkeypatch.setattr(doctor, "ask", lambda code: said[code.split()[1].rstrip(";")])
     return said
@@ -84,6 +85,10 @@ def test_a_driver_and_tensorrt_are_reported(
     monkeypatch.setattr(doctor, "findable", lambda name: True)
     assert "CUDA 12.6" in find("NVIDIA GPU").detail
     assert find("TensorRT").detail == "10.3.0"
+    assert "passes" in find("generated video").detail
+    answers["sa3dhp_edge.synth.canvas"] = ("numba finds no NVIDIA GPU", "")
+    assert "on the CPU: numba finds no" in find("generated video").detail
+    assert "synth-gpu" in find("generated video").fix
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,31 @@ def shade_sample(
 
 
 @inner_loop
+def shade_pixel(
+    x: int, y: int, samples: Samples, mesh: Mesh, projected: Array, paint: Paint, light: Light, room: Room,
+    view: View, bank: Array, photo: Array,
+) -> Vector:  # fmt: skip
+    """Linear RGB of a pixel: the mean over its samples, of which those of one part are shaded by a single shot."""
+    count = SAMPLES_PER_PX * SAMPLES_PER_PX
+    red, green, blue, done = 0.0, 0.0, 0.0, 0
+    for i in range(count):
+        part, alike, known = part_at(samples, mesh, x, y, i), 0, False
+        for j in range(count):
+            if part_at(samples, mesh, x, y, j) == part:
+                alike += 1
+                known |= j < i
+        if known:
+            continue
+        shot = shade_sample(x, y, i, samples, mesh, projected, paint, light, room, view, bank, photo)
+        share = alike / count
+        red, green, blue = red + share * shot[0], green + share * shot[1], blue + share * shot[2]
+        done += alike
+        if done == count:
+            break
+    return red, green, blue
+
+
+@inner_loop
 def shade_picture(
     samples: Samples, mesh: Mesh, projected: Array, paint: Paint, light: Light, room: Room, view: View, bank: Array,
     photo: Array, picture: Array,
@@ -47,22 +72,7 @@ def shade_picture(
 
     `photo` (H, W, 3) linear RGB stands behind everything instead of the room; (0, 0, 3) where there is none.
     """
-    count = SAMPLES_PER_PX * SAMPLES_PER_PX
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
-            red, green, blue, done = 0.0, 0.0, 0.0, 0
-            for i in range(count):
-                part, alike, known = part_at(samples, mesh, x, y, i), 0, False
-                for j in range(count):  # one shot for all samples of a part
-                    if part_at(samples, mesh, x, y, j) == part:
-                        alike += 1
-                        known |= j < i
-                if known:
-                    continue
-                shot = shade_sample(x, y, i, samples, mesh, projected, paint, light, room, view, bank, photo)
-                share = alike / count
-                red, green, blue = red + share * shot[0], green + share * shot[1], blue + share * shot[2]
-                done += alike
-                if done == count:
-                    break
-            picture[y, x, 0], picture[y, x, 1], picture[y, x, 2] = red, green, blue
+            shot = shade_pixel(x, y, samples, mesh, projected, paint, light, room, view, bank, photo)
+            picture[y, x, 0], picture[y, x, 1], picture[y, x, 2] = shot

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,20 @@ class Samples(NamedTuple):
     face: NDArray[np.int32]
 
 
+class Slopes(NamedTuple):
+    """A triangle's first corner in samples, its weights' changes per sample, nearness there and by each weight."""
+
+    ax: float
+    ay: float
+    wb_x: float
+    wb_y: float
+    wc_x: float
+    wc_y: float
+    na: float
+    nb: float
+    nc: float
+
+
 def empty_samples(height: int, width: int) -> Samples:
     """A z-buffer nothing was drawn into."""
     return Samples(np.zeros((height, width), np.float32), np.full((height, width), NOTHING, np.int32))
@@ -56,6 +71,54 @@ def project_view(points_mm: Array, view: View, samples_per_px: int) -> Array:
 
 
 @inner_loop
+def box_around(
+    f: int, projected: Array, faces: NDArray[np.int32], one_sided: int, height: int, width: int
+) -> tuple[int, int, int, int]:
+    """x0, x1, y0, y1: first and last samples a triangle may cover, x0 > x1 or y0 > y1 where it is not to be drawn."""
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+    if projected[a, 2] <= 0 or projected[b, 2] <= 0 or projected[c, 2] <= 0:
+        return 1, 0, 1, 0
+    ax, ay, bx, by, cx, cy = (
+        projected[a, 0], projected[a, 1], projected[b, 0], projected[b, 1], projected[c, 0], projected[c, 1],
+    )  # fmt: skip
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    if (f >= one_sided and area > 0) or abs(area) < 1e-6:
+        return 1, 0, 1, 0
+    x0, x1 = int(math.ceil(min(ax, min(bx, cx)))), int(math.floor(max(ax, max(bx, cx))))  # noqa: RUF046
+    y0, y1 = int(math.ceil(min(ay, min(by, cy)))), int(math.floor(max(ay, max(by, cy))))  # noqa: RUF046 - floats on GPUs
+    return max(x0, 0), min(x1, width - 1), max(y0, 0), min(y1, height - 1)
+
+
+@inner_loop
+def slopes_of(f: int, projected: Array, faces: NDArray[np.int32]) -> Slopes:
+    """How the weights of a triangle's second and third corner and its nearness change over the screen."""
+    a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
+    ax, ay, bx, by, cx, cy = (
+        projected[a, 0], projected[a, 1], projected[b, 0], projected[b, 1], projected[c, 0], projected[c, 1],
+    )  # fmt: skip
+    area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+    return Slopes(
+        ax, ay, (cy - ay) / area, -(cx - ax) / area, -(by - ay) / area, (bx - ax) / area,
+        projected[a, 2], projected[b, 2] - projected[a, 2], projected[c, 2] - projected[a, 2],
+    )  # fmt: skip
+
+
+@inner_loop
+def weights_from(slopes: Slopes, x: int, y: int) -> tuple[float, float]:
+    """Weights of the second and the third corner at a sample, linear on the screen."""
+    dx, dy = x - slopes.ax, y - slopes.ay
+    return slopes.wb_x * dx + slopes.wb_y * dy, slopes.wc_x * dx + slopes.wc_y * dy
+
+
+@inner_loop
+def nearness_at(slopes: Slopes, wb: float, wc: float) -> float:
+    """Nearness of a triangle where its corners have these weights, 0 beside it."""
+    if wb >= -1e-5 and wc >= -1e-5 and wb + wc <= 1.00001:
+        return slopes.na + slopes.nb * wb + slopes.nc * wc
+    return 0.0
+
+
+@inner_loop
 def rasterise(projected: Array, faces: NDArray[np.int32], samples: Samples, one_sided: int) -> None:
     """Draw triangles into the z-buffer; at each sample the one of the largest nearness wins.
 
@@ -68,33 +131,19 @@ def rasterise(projected: Array, faces: NDArray[np.int32], samples: Samples, one_
     """
     height, width = samples.face.shape
     for f in range(len(faces)):
-        a, b, c = faces[f, 0], faces[f, 1], faces[f, 2]
-        if min(projected[a, 2], projected[b, 2], projected[c, 2]) <= 0:
+        x0, x1, y0, y1 = box_around(f, projected, faces, one_sided, height, width)
+        if x0 > x1 or y0 > y1:
             continue
-        ax, ay, bx, by, cx, cy = (
-            projected[a, 0], projected[a, 1], projected[b, 0], projected[b, 1], projected[c, 0], projected[c, 1],
-        )  # fmt: skip
-        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        x0, x1 = max(int(np.ceil(min(ax, bx, cx))), 0), min(int(np.floor(max(ax, bx, cx))), width - 1)
-        y0, y1 = max(int(np.ceil(min(ay, by, cy))), 0), min(int(np.floor(max(ay, by, cy))), height - 1)
-        if f >= one_sided and area > 0:
-            continue
-        if abs(area) < 1e-6 or x0 > x1 or y0 > y1:
-            continue
-        wb_x, wb_y = (cy - ay) / area, -(cx - ax) / area
-        wc_x, wc_y = -(by - ay) / area, (bx - ax) / area
-        na, nb, nc = projected[a, 2], projected[b, 2] - projected[a, 2], projected[c, 2] - projected[a, 2]
+        slopes = slopes_of(f, projected, faces)
         for y in range(y0, y1 + 1):
-            wb = wb_x * (x0 - ax) + wb_y * (y - ay)
-            wc = wc_x * (x0 - ax) + wc_y * (y - ay)
+            wb, wc = weights_from(slopes, x0, y)
             for x in range(x0, x1 + 1):
-                if wb >= -1e-5 and wc >= -1e-5 and wb + wc <= 1.00001:
-                    nearness = na + nb * wb + nc * wc
-                    if nearness > samples.nearness[y, x]:
-                        samples.nearness[y, x] = nearness
-                        samples.face[y, x] = f
-                wb += wb_x
-                wc += wc_x
+                nearness = nearness_at(slopes, wb, wc)
+                if nearness > samples.nearness[y, x]:
+                    samples.nearness[y, x] = nearness
+                    samples.face[y, x] = f
+                wb += slopes.wb_x
+                wc += slopes.wc_x
 
 
 @inner_loop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -95,7 +96,7 @@ def pattern_value(bank: Array, pattern: int, u: float, v: float, texels_per_px: 
         texels_per_px *= 0.5
         level += 1
     x, y = u * SIDE, v * SIDE
-    xf, yf = np.floor(x), np.floor(y)
+    xf, yf = math.floor(x), math.floor(y)
     x0, y0 = int(xf) & (SIDE - 1), int(yf) & (SIDE - 1)
     x1, y1 = (x0 + 1) & (SIDE - 1), (y0 + 1) & (SIDE - 1)
     ax, ay = x - xf, y - yf
@@ -163,7 +164,7 @@ def lighten(
             facing *= share
             if gloss > 0:
                 hx, hy, hz = dx + to_eye[0], dy + to_eye[1], dz + to_eye[2]
-                across = (hx * n[0] + hy * n[1] + hz * n[2]) / np.sqrt(hx * hx + hy * hy + hz * hz + 1e-9)
+                across = (hx * n[0] + hy * n[1] + hz * n[2]) / math.sqrt(hx * hx + hy * hy + hz * hz + 1e-9)
                 shine = gloss * share * max(across, 0.0) ** shininess
         red += light.colours[k, 0] * facing
         green += light.colours[k, 1] * facing
@@ -178,7 +179,7 @@ def lighten(
 @inner_loop
 def zone_at(paint: Paint, part: int, angle: float, length: float) -> int:
     """Number of the zone of a part at an angle and a length coordinate."""
-    front, zone = np.cos(angle), 0
+    front, zone = math.cos(angle), 0
     for k in range(ZONES - 1):
         if length > paint.edges[part, k] + paint.tilts[part, k] * front:
             zone = k + 1
@@ -215,7 +216,7 @@ def shade_surface(
     row = paint.zones[part, zone]
     u_mm, v_mm = angle * paint.size_mm[part, 0], length * paint.size_mm[part, 1]
     ex, ey, ez = view.position[0] - p[0], view.position[1] - p[1], view.position[2] - p[2]
-    far = np.sqrt(ex * ex + ey * ey + ez * ez)
+    far = math.sqrt(ex * ex + ey * ey + ez * ez)
     to_eye = (ex / far, ey / far, ez / far)
     mm_per_px = far / view.focal_px
     colour = paint_at(paint.materials, row, bank, u_mm, v_mm, mm_per_px)
@@ -243,7 +244,7 @@ def blend(table: Array, a: int, b: int, c: int, wa: float, wb: float, wc: float)
 @inner_loop
 def toward(n: Vector, to_eye: Vector) -> Vector:
     """The vector made a unit normal that does not point away from the eye: what is seen faces it."""
-    size = 1 / np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2] + 1e-9)
+    size = 1 / math.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2] + 1e-9)
     x, y, z = n[0] * size, n[1] * size, n[2] * size
     away = min(x * to_eye[0] + y * to_eye[1] + z * to_eye[2], 0.0)
     return x - away * to_eye[0], y - away * to_eye[1], z - away * to_eye[2]

@@ -8,20 +8,20 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from sa3dhp_edge.frameset import BY_BODY, BY_THING, NOT_HIDDEN
 from sa3dhp_edge.geometry import rotation_about_y
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.skeleton import JOINTS
 from sa3dhp_edge.synth.backgrounds import Backgrounds, photo_light
 from sa3dhp_edge.synth.body import PARTS
+from sa3dhp_edge.synth.canvas import NO_PHOTO, NO_POINTS, Scene, canvas
 from sa3dhp_edge.synth.company import draw_company
 from sa3dhp_edge.synth.compiled import compiled
 from sa3dhp_edge.synth.domain import Domain
 from sa3dhp_edge.synth.figure import Figure, draw_figure
 from sa3dhp_edge.synth.footage import Facing, draw_stretch
-from sa3dhp_edge.synth.patterns import bank
-from sa3dhp_edge.synth.picture import SAMPLES_PER_PX, shade_picture
 from sa3dhp_edge.synth.placing import draw_things
-from sa3dhp_edge.synth.raster import NOTHING, Samples, View, empty_samples, project_view, rasterise
+from sa3dhp_edge.synth.raster import NOTHING, Samples, View, project_view
 from sa3dhp_edge.synth.scene import SHADOW_SIDE, Camera, draw_camera, draw_light, draw_room
 from sa3dhp_edge.synth.sensor import Sensor, draw_sensor, out_of_focus
 from sa3dhp_edge.synth.shade import ZONES, Light, Mesh, Paint, Room
@@ -31,7 +31,6 @@ from sa3dhp_edge.synth.solids import Things
 Array = NDArray[np.float32]
 FEET = [JOINTS.index(f"{side}_{name}") for side in ("right", "left") for name in ("ankle", "foot")]
 HEAD = PARTS.index("head")
-NO_PHOTO = np.zeros((0, 0, 3), np.float32)
 
 
 class Stage(NamedTuple):
@@ -144,15 +143,13 @@ def _paint(figures: tuple[Figure, ...], materials: Array, first: int, things: in
     )  # fmt: skip
 
 
-def _shadow_map(light: Light, points_mm: Array, faces: NDArray[np.int32], centre_mm: Array) -> Light:
-    """The light with its first direction's map of what is nearest to it."""
+def _seen_by_light(light: Light, points_mm: Array, centre_mm: Array) -> Array:
+    """(V, 3) the points in pixels of the first light's map about a place, and nearness; (0, 3) without shadow."""
     if light.shadow <= 0:
-        return light
+        return NO_POINTS
     seen = np.asarray((points_mm - centre_mm) @ light.shadow_axes.T, np.float32)
     seen += np.array([SHADOW_SIDE / 2 - 0.5, SHADOW_SIDE / 2 - 0.5, 10000], np.float32)
-    samples = empty_samples(SHADOW_SIDE, SHADOW_SIDE)
-    rasterise(seen, faces, samples, len(faces))
-    return light._replace(shadow_centre=centre_mm, shadow_map=samples.nearness)
+    return seen
 
 
 def draw_frame(
@@ -164,14 +161,14 @@ def draw_frame(
         end = first + len(figure.local)
         mesh.points[first:end], mesh.normals[first:end] = figure.place(t)
         first = end
-    light = _shadow_map(stage.light, mesh.points, mesh.faces, stage.joints_mm[t, 0])
+    centre = stage.joints_mm[t, 0]
+    seen = _seen_by_light(stage.light, mesh.points, centre)
+    light = stage.light._replace(shadow_centre=centre) if len(seen) else stage.light
     room = stage.room._replace(feet=np.concatenate([figure.joints_mm[t, FEET] for figure in stage.figures]))
-    projected = project_view(mesh.points, view, SAMPLES_PER_PX)
-    samples = empty_samples(SAMPLES_PER_PX * height, SAMPLES_PER_PX * width)
-    rasterise(projected, mesh.faces, samples, len(mesh.faces) - len(stage.things.faces))
     photo = NO_PHOTO if behind is None else photo_light(behind, stage.light, stage.photo_strength)
-    picture = np.empty((height, width, 3), np.float32)
-    shade_picture(samples, mesh, projected, stage.paint, light, room, view, bank(), photo, picture)
+    one_sided = len(mesh.faces) - len(stage.things.faces)
+    scene = Scene(mesh, stage.paint, light, room, seen, view, photo, one_sided)
+    picture, samples = canvas()(scene, height, width)
     return Drawn(picture, samples, mesh.part)
 
 
@@ -189,10 +186,10 @@ def through_shutter(stage: Stage, t: int, drawn: Drawn, view: View, scale: float
 
 
 @compiled
-def seen_joints(
+def what_hides(
     uvz: Array, depth_mm: Array, own: NDArray[np.bool_], samples: Samples, part: NDArray[np.int32], reach: int
-) -> NDArray[np.bool_]:
-    """(17,) whether a joint's own skin is what is seen at its place.
+) -> NDArray[np.uint8]:
+    """(17,) what lies before each joint (`frameset.HIDDEN_BY`): nothing where its own skin is seen at its place.
 
     Args:
         uvz: (17, 3): x, y in samples and depth mm.
@@ -202,13 +199,16 @@ def seen_joints(
         reach: samples around the joint's place that are looked at, for joints on the outline.
     """
     height, width = samples.face.shape
-    seen = np.zeros(len(uvz), np.bool_)
+    hidden = np.empty(len(uvz), np.uint8)
     for j in range(len(uvz)):
         cx, cy = int(np.round(uvz[j, 0])), int(np.round(uvz[j, 1]))
+        seen = body = False
         for y in range(max(cy - reach, 0), min(cy + reach + 1, height)):
             for x in range(max(cx - reach, 0), min(cx + reach + 1, width)):
                 face = samples.face[y, x]
-                if face != NOTHING and part[face] < own.shape[1] and own[j, part[face]]:
+                if face != NOTHING and part[face] < own.shape[1]:
+                    body = True
                     beneath = uvz[j, 2] - 1 / samples.nearness[y, x]
-                    seen[j] |= beneath < depth_mm[j]
-    return seen
+                    seen |= own[j, part[face]] and beneath < depth_mm[j]
+        hidden[j] = NOT_HIDDEN if seen else BY_BODY if body else BY_THING
+    return hidden

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -28,7 +30,7 @@ def shade_room(x_px: float, y_px: float, room: Room, paint: Paint, light: Light,
     p = (eye[0] + reach * ray[0], eye[1] + reach * ray[1], eye[2] + reach * ray[2])
     colour = shade_side(side, p, ray, reach / view.focal_px, room, paint, light, bank)
     if side == FLOOR and room.mirror > 0 and not room.backdrop:
-        flat = -ray[1] / np.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2])  # more of it at a low angle
+        flat = -ray[1] / math.sqrt(ray[0] * ray[0] + ray[1] * ray[1] + ray[2] * ray[2])  # more of it at a low angle
         share = room.mirror * (1 + flat) * (1 + flat)
         back = (ray[0], -ray[1], ray[2])
         side, further = side_along(p, back, room)
@@ -75,7 +77,7 @@ def side_along(eye: Vector, ray: Vector, room: Room) -> tuple[int, float]:
     tz = ((high[2] if rz > 0 else low[2]) - eye[2]) / (rz if abs(rz) > 1e-6 else 1e-6)
     tx, tz = abs(tx), abs(tz)
     ty = np.float32(1e9) if room.open_top and ry < 0 else abs(ty)
-    reach = min(tx, ty, tz)
+    reach = min(tx, min(ty, tz))
     if room.open_top and eye[1] + reach * ry < low[1]:
         return SKY, reach
     if reach == ty:
@@ -119,16 +121,16 @@ def corner_share(side: int, p: Vector, room: Room) -> float:
     if side not in (2, FLOOR):
         near = high[1] - p[1] if room.open_top else min(high[1] - p[1], p[1] - low[1])
     if side > 1:
-        near = min(near, p[0] - low[0], high[0] - p[0])
+        near = min(near, min(p[0] - low[0], high[0] - p[0]))
     if side < 4:
-        near = min(near, p[2] - low[2], high[2] - p[2])
-    return 1 - 0.35 * np.exp(-abs(near) / 300) if near < 1000 else 1.0
+        near = min(near, min(p[2] - low[2], high[2] - p[2]))
+    return 1 - 0.35 * math.exp(-abs(near) / 300) if near < 1000 else 1.0
 
 
 @inner_loop
 def shade_sky(ray: Vector, room: Room, bank: Array) -> Vector:
     """The sky along a ray: from the horizon's colour to that overhead, with clouds."""
-    flat = np.sqrt(ray[0] * ray[0] + ray[2] * ray[2] + 1e-9)
+    flat = math.sqrt(ray[0] * ray[0] + ray[2] * ray[2] + 1e-9)
     h = min(max(-ray[1] / flat, 0.0), 1.0)
     if room.clouds > 0:
         high = 1 / (h + 0.25)
@@ -150,5 +152,5 @@ def feet_shade(feet: Array, p: Vector) -> float:
         dx, dz = p[0] - feet[k, 0], p[2] - feet[k, 2]
         d = dx * dx + dz * dz + feet[k, 1] * feet[k, 1]
         if d < 80000:
-            share *= 1 - 0.45 * np.exp(-d / 20000)
+            share *= 1 - 0.45 * math.exp(-d / 20000)
     return share
