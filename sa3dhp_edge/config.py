@@ -95,6 +95,8 @@ class SourceConfig:
     """Clips that are held in memory while streaming; pictures are drawn from these."""
     reuse: float = 4.0
     """How often a streamed picture is used on average before another takes its place."""
+    backgrounds: str = ""
+    """Folder of photos to put behind some of the generated people; best without people in them."""
     workers: int = 0
     """Processes that make or read pictures beside training; 0 takes all cores but one."""
     parts: int = 1
@@ -105,6 +107,8 @@ class SourceConfig:
     faster there. The edge network only."""
     three_quarter_size: float = 0.3
     """Share of the steps, the next ones, at three quarters of the crop's size."""
+    milestones: int = 0
+    """So many states of G, evenly spread over its training, are kept, to see what more pictures bring."""
     batch: int = 64
     lr: float = 2e-3
     weight_uv: float = 1.0

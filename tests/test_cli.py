@@ -39,6 +39,8 @@ COMMANDS = (
     "doctor",
     "data check",
     "experiment adaptation",
+    "experiment levers",
+    "experiment images",
 )
 
 
@@ -135,6 +137,7 @@ def test_it_runs_as_a_module_from_anywhere(tmp_path: Path) -> None:
         (["adapt", "--target", "t", "--out", "r", "--box", "1,2,x,4"], "is not 4 numbers"),
         (["adapt", "--target", "t", "--out", "r", "--box", "5,2,3,4"], "x0 < x1"),
         (["experiment", "adaptation", "--out", "o", "--seeds", "0,1.5"], "not whole"),
+        (["experiment", "levers", "--out", "o", "--seeds", "one"], "is not numbers"),
         (["calibrate", "p", "--out", "c", "--board", "9"], "1 numbers, not 2"),
         (["run", "--model", "m"], "only one"),
         (["run", "--model", "m", "--camera", "0", "--video", "v"], "only one"),
@@ -251,6 +254,24 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
             {"out": Path("o"), "seeds": (4,), "preset_name": None, "overrides": ()},
         ),
         (
+            "experiment images --run r --out o --clips c",
+            "sa3dhp_edge.jobs.learning_curve.learning_curve",
+            {"run": Path("r"), "clips": Path("c"), "out": Path("o")},
+        ),
+        (
+            "experiment levers --out o --clips c --from r --variant-seeds 2 --set threads=1",
+            "sa3dhp_edge.jobs.levers.levers",
+            {
+                "out": Path("o"),
+                "clips": Path("c"),
+                "poses": None,
+                "start": Path("r"),
+                "seeds": (0, 1, 2),
+                "variant_seeds": 2,
+                "overrides": ("threads=1",),
+            },
+        ),
+        (
             "bench --model m --threads 1,2",
             "runtime.bench.bench",
             {"model": Path("m"), "video": None, "frames": 200, "threads": (1, 2)},
@@ -310,6 +331,8 @@ def test_interrupted_training_says_how_to_go_on(call: Call, install: Install, li
         ("adapt --target t --out r", "adapt"),
         ("pretrain --out r", "adapt"),
         ("experiment adaptation --out o", "adapt"),
+        ("experiment levers --out o", "adapt"),
+        ("experiment images --run r --out o", "adapt"),
         ("export r --out m", "export"),
         ("demo", "adapt"),
     ],

@@ -82,6 +82,9 @@ def synth(
     fps: Annotated[float | None, typer.Option(min=0.01, help="Frames a second; low ones differ more.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn.")] = 0,
     poses: Annotated[Path | None, typer.Option(metavar="FOLDER", help="3D motion beside the generated one.")] = None,
+    backgrounds: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Photos to put behind some of the people.")
+    ] = None,
     workers: Workers = 0,
     lossless: Lossless = False,
     resume: Resume = False,
@@ -102,7 +105,7 @@ def synth(
     with working(resume=out):
         report = job(
             out=out, clips=clips, seconds=seconds, preset=preset, domain=domain, px=px, fps=fps, seed=seed,
-            poses=poses, workers=workers, lossless=lossless, resume=resume,
+            poses=poses, backgrounds=backgrounds, workers=workers, lossless=lossless, resume=resume,
         )  # fmt: skip
     show(report, as_json)
 
@@ -161,6 +164,7 @@ def _print(report: DataReport) -> None:
     lines = [line for facts in report.skeletons for line in skeleton_lines(facts)]
     if report.projection_px is not None:
         lines.append(f"joints the camera projects lie {report.projection_px:.1f} px from those seen, in the median")
+    lines.append(f"reading took {report.read_s_per_1000_frames:.2g} s for 1000 frames")
     for what, said in (("missing", report.missing), ("note", report.notes), ("problem", report.problems)):
         lines += first_lines(what, said)
     for line in lines:

@@ -14,6 +14,7 @@ from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.shards_report import ShardsReport, bar, cores, report_on
 from sa3dhp_edge.pool import Plan, Pool
+from sa3dhp_edge.synth.backgrounds import Backgrounds
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.stream import ClipMaker
 
@@ -24,7 +25,8 @@ PICTURES_AT_A_TIME = 1024
 
 def synth(
     *, out: Path, clips: int, seconds: float | None, preset: str, domain: str | None, px: int | None,
-    fps: float | None, seed: int, poses: Path | None, workers: int, lossless: bool, resume: bool,
+    fps: float | None, seed: int, poses: Path | None,
+    backgrounds: Path | None, workers: int, lossless: bool, resume: bool,
 ) -> ShardsReport:  # fmt: skip
     """Generate labelled clips into shards; what is not given is as in the preset.
 
@@ -39,10 +41,12 @@ def synth(
     frames = cfg.frames_per_clip if seconds is None else max(round(seconds * rate), 1)
     about = {
         "generated": name, "seed": seed, "clips": clips, "frames_per_clip": frames, "fps": rate,
-        "motion_seconds": settings.motion.procedural_seconds, "poses": None if poses is None else str(poses.resolve()),
+        "motion_seconds": settings.motion.procedural_seconds, "poses": None if poses is None else str(poses.resolve()), 
+        "backgrounds": None if backgrounds is None else str(backgrounds.resolve()),
     }  # fmt: skip
     motion = unpaired_motion(poses, settings.motion.procedural_seconds, seed)
-    make = ClipMaker(DOMAINS[name], motion, frames, rate, side, seed)
+    photos = None if backgrounds is None else Backgrounds.of_folder(backgrounds)
+    make = ClipMaker(DOMAINS[name], motion, frames, rate, side, seed, photos)
     each, kind = max(min(AT_A_TIME, PICTURES_AT_A_TIME // frames), 1), picture_kind(lossless)
     plan = Plan(each, frames, each, each, -(-clips // each))
     with (

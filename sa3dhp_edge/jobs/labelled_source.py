@@ -18,6 +18,7 @@ from sa3dhp_edge.errors import ConfigError, DataError, InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.pool import Maker, Plan, Pool, pool_workers, refuse_too_large
+from sa3dhp_edge.synth.backgrounds import Backgrounds
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.render import render_clips
 from sa3dhp_edge.synth.stream import ClipMaker
@@ -40,6 +41,8 @@ def check_source(settings: Settings, source: str) -> None:
         raise ConfigError(
             f"there is no domain {settings.source.domain!r}", f"source.domain is one of: {', '.join(DOMAINS)}"
         )
+    if source == SYNTH:
+        _backgrounds(settings)
     shards = source != SYNTH and Shards.are_at(Path(source))
     if shards:
         _own_shards(source, settings.image.crop_px)
@@ -62,7 +65,9 @@ def training_pictures(
     cfg = settings.source
     if source == SYNTH and cfg.streaming:
         px = settings.image.crop_px
-        make = ClipMaker(DOMAINS[cfg.domain], motion, cfg.frames_per_clip, cfg.fps, px, settings.seed)
+        make = ClipMaker(
+            DOMAINS[cfg.domain], motion, cfg.frames_per_clip, cfg.fps, px, settings.seed, _backgrounds(settings)
+        )
         log.say(f"pictures of the {cfg.domain} domain are generated while the network learns")
         with _pool(make, settings, team) as pool:
             yield pool
@@ -108,6 +113,11 @@ def replay_settings(settings: Settings, clips: int) -> Settings:
     return replace(settings, source=small)
 
 
+def _backgrounds(settings: Settings) -> Backgrounds | None:
+    folder = settings.source.backgrounds
+    return Backgrounds.of_folder(Path(folder)) if folder else None
+
+
 def _plan(settings: Settings, own: tuple[int, ...]) -> Plan:
     cfg = settings.source
     return Plan.for_training(
@@ -130,8 +140,9 @@ def _generated(folder: Path, settings: Settings, motion: MotionSet, clips: int, 
         log.say(f"rendering {clips * cfg.frames_per_clip} labelled pictures of the {cfg.domain} domain: {name}")
         render_clips(
             DOMAINS[cfg.domain], motion, clips=clips, frames_per_clip=cfg.frames_per_clip, fps=cfg.fps,
-            crop_px=settings.image.crop_px, seed=seed, progress=log.bar(f"rendering {name}"[:22]),
+            crop_px=settings.image.crop_px, seed=seed, backgrounds=_backgrounds(settings),
             workers=min(len(os.sched_getaffinity(0)), -(-clips // CLIPS_PER_PROCESS)),
+            progress=log.bar(f"rendering {name}"[:22]),
         ).save(folder)  # fmt: skip
     return FrameSet.load(folder)
 

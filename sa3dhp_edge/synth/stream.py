@@ -8,6 +8,7 @@ import numpy as np
 
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.synth.backgrounds import Backgrounds
 from sa3dhp_edge.synth.domain import Domain
 from sa3dhp_edge.synth.render import render_clips
 
@@ -22,6 +23,7 @@ class ClipMaker:
         frames: pictures of a clip, 1 / `fps` seconds apart.
         crop_px: side of the nominal crop; the stored pictures span `FIELD` crops.
         seed: equal seeds give equal streams.
+        backgrounds: photos behind some of the people.
     """
 
     domain: Domain
@@ -30,12 +32,13 @@ class ClipMaker:
     fps: float
     crop_px: int
     seed: int
+    backgrounds: Backgrounds | None = None
 
     def clip(self, number: int) -> FrameSet:
         """Clip `number` of the stream: a new subject, scene and stretch of motion."""
         return render_clips(
             self.domain, self.motion, clips=1, frames_per_clip=self.frames, fps=self.fps, crop_px=self.crop_px,
-            seed=clip_seed(self.seed, number),
+            seed=clip_seed(self.seed, number), backgrounds=self.backgrounds,
         )  # fmt: skip
 
 

@@ -47,6 +47,7 @@ def settings() -> Settings:
 def generate(out: Path, **options: Any) -> Shards:
     chosen: dict[str, Any] = {
         "clips": 10, "seconds": 1.0, "preset": "demo", "domain": None, "px": 32, "fps": 2.0, "seed": 4, "poses": None,
+        "backgrounds": None,
         "workers": 1, "lossless": False, "resume": False,
     }  # fmt: skip
     report = synth(out=out, **(chosen | options))
