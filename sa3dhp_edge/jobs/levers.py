@@ -66,7 +66,7 @@ class _Study:
 def standard_settings() -> Settings:
     """A network that learns in about 100 CPU seconds: worse than any in use, for its errors to be compared only."""
     demo = preset("demo")
-    source = replace(demo.source, domain="wide", clips=600, held_out_clips=64, steps=400)
+    source = replace(demo.source, domain="wide", clips=500, held_out_clips=64, steps=1100, batch=32)
     return replace(demo, image=ImageConfig(width=16, crop_px=64), source=source)
 
 
