@@ -23,7 +23,7 @@ TINY = (
     "relations.rules_z=flip", "relations.rules_v=flip_backward_tilt50,slow_backward",
     "relations.steps=4", "relations.batch=16", "relations.study_samples=8",
     "source.clips=8", "source.frames_per_clip=4", "source.held_out_clips=3",
-    "source.steps=60", "source.batch=16", "source.lr=0.01",
+    "source.steps=120", "source.batch=16", "source.lr=0.01",
     "adapt.cycles=2", "adapt.clips_per_step=2", "adapt.frames_per_clip=4", "adapt.replay_batch=4",
     "adapt.check_every=1", "adapt.collapse_floor=0", "adapt.forgetting_ceiling=1000",
 )  # fmt: skip
@@ -56,12 +56,12 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run exported; tests must not change it."""
+    """The run exported, and sure of itself: it finds somebody wherever it looks; tests must not change it."""
     from sa3dhp_edge.jobs.export import export_model
 
     out = tmp_path_factory.mktemp("models") / "tiny"
     export_model(run=str(tiny_run), out=out, name=None, crops=None)
-    return out
+    return _believing(out, cycle=10.0, joint_score=1e-6)
 
 
 @pytest.fixture(scope="session")
@@ -69,10 +69,15 @@ def doubting_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -
     """The same model, sure of nothing: it finds nobody anywhere."""
     out = tmp_path_factory.mktemp("models") / "doubting"
     shutil.copytree(tiny_model, out)
-    contract = json.loads((out / "contract.json").read_text())
-    contract["confidence"]["cycle"] = 1e-12
-    (out / "contract.json").write_text(json.dumps(contract))
-    return out
+    return _believing(out, cycle=1e-12)
+
+
+def _believing(model: Path, **references: float) -> Path:
+    """A model folder with other references for its confidence."""
+    contract = json.loads((model / "contract.json").read_text())
+    contract["confidence"] |= references
+    (model / "contract.json").write_text(json.dumps(contract))
+    return model
 
 
 @pytest.fixture(scope="session")

@@ -45,8 +45,8 @@ def fails(outcome: Any, error: str, hint: str = "") -> None:
         ("--preset paper --set image.imagenet_weights=none.pth", "no ImageNet weights at none.pth", "ResNet-50"),
         ("--resume", "there is no run at r", "leave --resume out"),
         ("--source none", "none is no frame set", "set.json"),
-        ("--poses none", "none is no folder", "*.bvh"),
-        ("--poses empty", "empty has no *.bvh file", "name the folder"),
+        ("--poses none", "none is no folder", "name the folder"),
+        ("--poses empty", "empty has no motion capture", "name the folder"),
         ("--poses damaged", "walk.bvh", ""),
     ],
 )
