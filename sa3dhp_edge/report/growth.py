@@ -28,10 +28,10 @@ def growth_lines(pictures: Sequence[int], errors_mm: Mapping[str, Sequence[float
     others = [name for name in errors_mm if name != own]
     for name in others:
         axes.plot(pictures, errors_mm[name], color=PALE, linewidth=1.2)
-    _line(pictures, errors_mm[own], own, BLUE, axes)
+    _line(pictures, errors_mm[own], own, BLUE, -14, axes)
     if others:
         mean = np.mean([errors_mm[name] for name in others], 0).tolist()
-        _line(pictures, mean, "real clips, mean", VERMILION, axes)
+        _line(pictures, mean, "real clips, mean", VERMILION, 7, axes)
     _name_ends(pictures, {name: errors_mm[name][-1] for name in others}, axes)
     axes.set_xlim(0, pictures[-1] * 1.3)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:.0f} k" if x else "0"))
@@ -40,10 +40,17 @@ def growth_lines(pictures: Sequence[int], errors_mm: Mapping[str, Sequence[float
     return to_png(figure)
 
 
-def _line(x: Sequence[int], y: Sequence[float], name: str, colour: str, axes: Axes) -> None:
+def _line(x: Sequence[int], y: Sequence[float], name: str, colour: str, above_pt: float, axes: Axes) -> None:
+    """A line with its name beside its first point, so far above it."""
     axes.plot(x, y, color=colour, linewidth=2.2, marker="o", markersize=4)
     axes.annotate(
-        name, (x[0], y[0]), xytext=(6, 6), textcoords="offset points", fontsize=9, color=colour, fontweight="bold"
+        name,
+        (x[0], y[0]),
+        xytext=(6, above_pt),
+        textcoords="offset points",
+        fontsize=9,
+        color=colour,
+        fontweight="bold",
     )
 
 
