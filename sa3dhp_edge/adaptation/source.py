@@ -104,6 +104,11 @@ def milestone_path(folder: Path, steps: int) -> Path:
     return folder / f"source-{steps:07d}.safetensors"
 
 
+def milestones(folder: Path) -> list[int]:
+    """After how many steps G was kept, in order."""
+    return sorted(int(path.stem.removeprefix("source-")) for path in folder.glob("source-*.safetensors"))
+
+
 def _fresh(image: ImageConfig, e_p: PoseEncoder) -> EdgeG | PaperG:
     """G before its first step."""
     g = image_network(image)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sa3dhp_edge.atomic import refuse_existing, write_bytes, write_json
+from sa3dhp_edge.contract import file_sha256
 from sa3dhp_edge.datasets.shards import (
     EXTRAS,
     FORMAT,
@@ -26,7 +27,6 @@ from sa3dhp_edge.datasets.shards import (
     places_path,
     quick_problem,
     read_index,
-    sha256_of,
     shards_of,
 )
 from sa3dhp_edge.errors import ConfigError, OutputError
@@ -220,7 +220,7 @@ class _OpenShard:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            digest, size = sha256_of(self._new), self._new.stat().st_size
+            digest, size = file_sha256(self._new), self._new.stat().st_size
             self._new.replace(self._path)
         except OSError as e:
             raise _refused(self._path, e) from e

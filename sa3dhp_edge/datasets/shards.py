@@ -14,7 +14,6 @@ shard.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sa3dhp_edge.contract import file_sha256
 from sa3dhp_edge.errors import DataError
 from sa3dhp_edge.frameset import NOT_KNOWN, FrameSet, picture_px
 
@@ -104,7 +104,7 @@ class Shards:
         """
         for shard in self.shards:
             path = self.folder / shard.name
-            if sha256_of(path) != shard.sha256:
+            if file_sha256(path) != shard.sha256:
                 raise DataError(f"{path} is damaged: its bytes are not those that were written", _MEND)
 
     def read(self, shard: int, start: int, stop: int) -> FrameSet:
@@ -250,15 +250,6 @@ def places_path(tar: Path) -> Path:
 def clip_starts(tar: Path) -> NDArray[np.intp]:
     """The first sample of each clip of a shard."""
     return np.flatnonzero(np.diff(_sidecar(tar)[1], prepend=-1))
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's whole content."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _places(tar: Path) -> NDArray[np.int64]:

@@ -28,6 +28,7 @@ from sa3dhp_edge.jobs.embedded import Target, embedded_target
 from sa3dhp_edge.jobs.pretrain import train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.report.bars import ErrorRow, errors_bars
+from sa3dhp_edge.report.tables import markdown_lines
 
 TARGET_CLIPS, TEST_CLIPS = 48, 48
 ORDER = ("lcr", "hcr", "l1z", "l1v", "l2v")
@@ -132,17 +133,14 @@ def _try(
 
 
 def _markdown(table: dict[str, Any], seeds: int) -> str:
-    lines = [
-        f"Error on the labelled test of the target domain, mean and deviation over {seeds} seeds, mm.",
-        "",
-        "| variant | MPJPE | PA-MPJPE | PA-MPJPE, true bones | PCK@150 | source PA-MPJPE |",
-        "|---|--:|--:|--:|--:|--:|",
-    ]
+    heads = ("variant", "MPJPE", "PA-MPJPE", "PA-MPJPE, true bones", "PCK@150", "source PA-MPJPE")
+    rows = []
     for name, c in table.items():
         cells = [f"{c[k]['mean']:.1f} ± {c[k]['std']:.1f}" for k in ("mpjpe", "pa_mpjpe", "pa_mpjpe_true_bones")]
         cells += [f"{c['pck_150']['mean']:.3f}", f"{c['source_pa_mpjpe']['mean']:.1f}"]
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append([name, *cells])
+    head = f"Error on the labelled test of the target domain, mean and deviation over {seeds} seeds, mm.\n\n"
+    return head + markdown_lines(heads, rows)
 
 
 def machine() -> dict[str, str]:

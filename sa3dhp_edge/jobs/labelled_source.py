@@ -141,10 +141,15 @@ def _generated(folder: Path, settings: Settings, motion: MotionSet, clips: int, 
         render_clips(
             DOMAINS[cfg.domain], motion, clips=clips, frames_per_clip=cfg.frames_per_clip, fps=cfg.fps,
             crop_px=settings.image.crop_px, seed=seed, backgrounds=_backgrounds(settings),
-            workers=min(len(os.sched_getaffinity(0)), -(-clips // CLIPS_PER_PROCESS)),
+            workers=render_workers(clips),
             progress=log.bar(f"rendering {name}"[:22]),
         ).save(folder)  # fmt: skip
     return FrameSet.load(folder)
+
+
+def render_workers(clips: int) -> int:
+    """Processes that render a set of so many clips."""
+    return min(len(os.sched_getaffinity(0)), -(-clips // CLIPS_PER_PROCESS))
 
 
 def _own_shards(source: str, crop_px: int) -> Shards:

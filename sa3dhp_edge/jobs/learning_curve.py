@@ -11,7 +11,7 @@ from sa3dhp_edge import metrics
 from sa3dhp_edge.adaptation.device import use_threads
 from sa3dhp_edge.adaptation.image_to_latent import image_network
 from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder
-from sa3dhp_edge.adaptation.source import milestone_path, picture_size_px, read_frames
+from sa3dhp_edge.adaptation.source import milestone_path, milestones, picture_size_px, read_frames
 from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.atomic import write_bytes, write_text
 from sa3dhp_edge.checkpoint import load_weights, write_json
@@ -62,7 +62,7 @@ def learning_curve(*, run: Path, clips: Path | None, out: Path) -> Report:
     if settings is None:
         raise InputError(f"{run} holds no run", "name a folder that `pretrain` wrote")
     use_threads(settings.threads)
-    steps = [s for s in range(1, settings.source.steps + 1) if milestone_path(run / "training", s).exists()]
+    steps = milestones(run / "training")
     if not steps:
         raise InputError(f"{run} kept no milestones", "train it with --set source.milestones=10")
     held_out = FrameSet.load(run / "source_held_out")

@@ -32,7 +32,7 @@ from sa3dhp_edge.config import ImageConfig, Settings, override, preset, to_dict
 from sa3dhp_edge.errors import ConfigError, InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.experiment import commit, machine
-from sa3dhp_edge.jobs.labelled_source import CLIPS_PER_PROCESS, SYNTH, check_source, held_out_pictures
+from sa3dhp_edge.jobs.labelled_source import SYNTH, check_source, held_out_pictures, render_workers
 from sa3dhp_edge.jobs.levers_report import ALL, READINGS, REAL, publish
 from sa3dhp_edge.jobs.pretrain import source_motion
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
@@ -170,10 +170,9 @@ def _one(study: _Study, variant: str, seed: int) -> Report:
     cfg, px = settings.source, settings.image.crop_px
     left_out = GROUPS.get(variant, ())
     cpu_s = _cpu_s()
-    workers = min(len(os.sched_getaffinity(0)), -(-cfg.clips // CLIPS_PER_PROCESS))
     frames = render_clips(
         without(DOMAINS[cfg.domain], *left_out), study.training, clips=cfg.clips, frames_per_clip=cfg.frames_per_clip,
-        fps=cfg.fps, crop_px=px, seed=seed, workers=workers,
+        fps=cfg.fps, crop_px=px, seed=seed, workers=render_workers(cfg.clips),
     )  # fmt: skip
     cpu_s = _cpu_s() - cpu_s
     keep = study.run.training(f"{variant}-{seed}")

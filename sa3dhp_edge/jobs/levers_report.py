@@ -12,7 +12,7 @@ from sa3dhp_edge.atomic import write_bytes, write_text
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.jobs.run_folder import Report
 from sa3dhp_edge.report.changes import ChangePanel, change_bars
-from sa3dhp_edge.report.tables import number
+from sa3dhp_edge.report.tables import markdown_lines, number
 
 ALL, REAL = "all", "real"
 """The variant that leaves nothing out, and the test on real clips: the mean over these."""
@@ -108,17 +108,20 @@ def markdown(by_reading: dict[str, list[LeverRow]], results: Sequence[Report]) -
     for reading, rows in by_reading.items():
         tests, digits = _ordered(rows[0]), 2 if reading == "plane" else 1
         heads = ["without", "seeds", *map(_title, tests), f"change, {_title(tests[0])}", "cost, ms"]
-        lines += ["", f"{READINGS[reading]}:", "", *_table(heads)]
+        cells = []
         for row in rows:
             errors = [number(row.error[test], digits) for test in tests]
             change = "" if row.name == ALL else _change(row, tests[0], digits)
             cost = "" if row.name == ALL else number(row.cost_ms, 2, signed=True)
-            lines.append(_line([_name(row.name), str(row.seeds), *errors, change, cost]))
+            cells.append([_name(row.name), str(row.seeds), *errors, change, cost])
+        lines += ["", f"{READINGS[reading]}:", "", markdown_lines(heads, cells).rstrip("\n")]
     if clips := list(base[0]["clips"]["decoded"]):
-        lines += ["", "PA-MPJPE of the decoded pose, real clip by real clip, mm:", "", *_table(["without", *clips])]
+        cells = []
         for row in by_reading["decoded"]:
             own = [r["clips"]["decoded"] for r in results if r["variant"] == row.name]
-            lines.append(_line([_name(row.name), *(number(float(np.mean([o[clip] for o in own]))) for clip in clips)]))
+            cells.append([_name(row.name), *(number(float(np.mean([o[clip] for o in own]))) for clip in clips)])
+        table = markdown_lines(["without", *clips], cells).rstrip("\n")
+        lines += ["", "PA-MPJPE of the decoded pose, real clip by real clip, mm:", "", table]
     return "\n".join(lines) + "\n"
 
 
@@ -150,11 +153,3 @@ def _name(variant: str) -> str:
 def _change(row: LeverRow, test: str, digits: int) -> str:
     chance = row.chance[test]
     return number(row.change[test], digits, signed=True) + ("" if chance is None else f" ± {number(chance, digits)}")
-
-
-def _table(heads: Sequence[str]) -> list[str]:
-    return [_line(heads), "|---|" + "--:|" * (len(heads) - 1)]
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

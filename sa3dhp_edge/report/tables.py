@@ -105,18 +105,25 @@ def _value(cell: Cell) -> float | None:
 
 
 def markdown_table(columns: Sequence[Column], rows: Sequence[tuple[Cell, ...]]) -> str:
-    """A table in Markdown, numbers to the right; the best of a column in bold where it has one."""
+    """A table in Markdown, columns of text first, then numbers; the best of a column in bold where it has one."""
     best = {}
     for i, column in enumerate(columns):
         values = [v for row in rows if (v := _value(row[i])) is not None]
         if column.best and values:
             best[i] = min(values) if column.best == "low" else max(values)
-    lines = [
-        "| " + " | ".join(c.heading for c in columns) + " |",
-        "|" + "|".join("--:" if c.numeric else "---" for c in columns) + "|",
-    ]
+    lines = []
     for row in rows:
         shown = [column.show(cell) for column, cell in zip(columns, row, strict=True)]
         shown = [f"**{s}**" if i in best and _value(row[i]) == best[i] else s for i, s in enumerate(shown)]
-        lines.append("| " + " | ".join(shown) + " |")
-    return "\n".join(lines) + "\n"
+        lines.append(shown)
+    return markdown_lines([c.heading for c in columns], lines, sum(not c.numeric for c in columns))
+
+
+def markdown_lines(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A table of texts in Markdown, its first `left` columns to the left and the others to the right."""
+    rule = "|" + "---|" * left + "--:|" * (len(heads) - left)
+    return "\n".join([_markdown_row(heads), rule, *map(_markdown_row, rows)]) + "\n"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sa3dhp_edge.contract import file_sha256
 from sa3dhp_edge.datasets.shard_writer import EncodedClip, ShardWriter, encode
-from sa3dhp_edge.datasets.shards import ShardClips, Shards, clip_starts, sha256_of
+from sa3dhp_edge.datasets.shards import ShardClips, Shards, clip_starts
 from sa3dhp_edge.errors import ConfigError, DataError, OutputError
 from sa3dhp_edge.frameset import FrameSet, picture_px
 from sa3dhp_edge.skeleton import J
@@ -189,7 +190,7 @@ def test_equal_samples_make_equal_shards(tmp_path: Path, shards: Shards) -> None
     again = write(tmp_path / "again", 12)
     assert again is not None
     assert [s.sha256 for s in again.shards] == [s.sha256 for s in shards.shards]
-    assert all(sha256_of(again.folder / s.name) == s.sha256 for s in again.shards)
+    assert all(file_sha256(again.folder / s.name) == s.sha256 for s in again.shards)
 
 
 def drawn(maker: ShardClips, part: int, turns: int) -> list[tuple[int, float]]:
