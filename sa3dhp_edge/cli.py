@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sa3dhp_edge import __version__
-from sa3dhp_edge.commands import data, device, models, training
+from sa3dhp_edge.commands import data, device, experiments, models, training
 from sa3dhp_edge.errors import Sa3dhpError
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ app.command("bench")(device.bench)
 app.command("calibrate")(device.calibrate)
 app.command("doctor")(device.doctor)
 app.add_typer(data.data, name="data")
-app.add_typer(training.experiment, name="experiment")
+app.add_typer(experiments.experiment, name="experiment")
 
 
 def _show_version(asked: bool) -> None:

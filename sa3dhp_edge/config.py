@@ -110,6 +110,7 @@ class SourceConfig:
     milestones: int = 0
     """So many states of G, evenly spread over its training, are kept, to see what more pictures bring."""
     batch: int = 64
+    optimizer: Literal["muon", "adamw"] = "muon"
     lr: float = 2e-3
     weight_uv: float = 1.0
     weight_depth: float = 1.0
@@ -201,7 +202,7 @@ PRESETS: dict[str, Settings] = {
         motion_autoencoder=MotionAutoencoderConfig(arch="lstm", steps=20000),
         relations=RelationsConfig(steps=20000),
         image=ImageConfig(backbone="resnet50", crop_px=224),
-        source=SourceConfig(clips=40000, steps=100000, lr=1e-4),
+        source=SourceConfig(clips=40000, steps=100000, optimizer="adamw", lr=1e-4),
         adapt=AdaptConfig(cycles=2000, clips_per_step=8, lr_contrast=2e-5, lr_relation=1e-5),
     ),
     "demo": Settings(

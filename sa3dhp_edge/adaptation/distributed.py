@@ -8,7 +8,7 @@ does anything.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -84,14 +84,15 @@ class Team:
             for net, state in zip(nets, states or (), strict=True):
                 net.load_state_dict(state)
 
-    def same_state(self, step: int, net: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    def same_state(self, step: int, net: nn.Module, optimizers: Iterable[torch.optim.Optimizer]) -> int:
         """Go on from the leader's state; the step to go on from."""
         if self.size == 1:
             return step
         self.same_weights(net)
-        step, state = self.told((step, _on_cpu(optimizer.state_dict()["state"])))
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-        return step
+        for optimizer in optimizers:
+            state = self.told(_on_cpu(optimizer.state_dict()["state"]))
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        return self.told(step)
 
     def parallel(self, net: nn.Module) -> nn.Module:
         """The network whose gradients are means over all processes; itself where there is one."""

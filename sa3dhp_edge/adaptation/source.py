@@ -18,6 +18,7 @@ from sa3dhp_edge.adaptation.labelled import LabelledFrames as LabelledFrames
 from sa3dhp_edge.adaptation.labelled import LabelledSource
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.losses import Labels, presence_term, source_terms
+from sa3dhp_edge.adaptation.optimizer import source_optimizers
 from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.resume import Keeper
@@ -36,40 +37,47 @@ NOBODY_SHARE = 8
 def fit_image_to_latent(
     source: LabelledSource, held_out: LabelledFrames, e_p: PoseEncoder, d_p: PoseDecoder,
     image: ImageConfig, cfg: SourceConfig, seed: int, log: Log, keep: Path, team: Team = ALONE,
+    begin: nn.Module | None = None,
 ) -> tuple[EdgeG | PaperG, dict[str, float]]:  # fmt: skip
-    """Stage 4: G on the labelled source, D_p frozen (section 5.4); and what it and its supply of pictures did."""
-    g, told = learn_images(source, e_p, d_p, image, cfg, seed, log, keep, team)
+    """Stage 4: G on the labelled source, D_p frozen (section 5.4); and what it and its supply of pictures did.
+
+    Args:
+        begin: a trained G of the same form to go on from.
+    """
+    g, told = learn_images(source, e_p, d_p, image, cfg, seed, log, keep, team, begin)
     return g, measure(g, d_p, held_out.frames, held_out.crop_px) | told
 
 
 def learn_images(
     source: LabelledSource, e_p: PoseEncoder, d_p: PoseDecoder, image: ImageConfig, cfg: SourceConfig, seed: int,
-    log: Log, keep: Path, team: Team = ALONE,
+    log: Log, keep: Path, team: Team = ALONE, begin: nn.Module | None = None,
 ) -> tuple[EdgeG | PaperG, dict[str, float]]:  # fmt: skip
     """The steps of stage 4, in every process of a team; figures about the supply of pictures beside G."""
     torch.manual_seed(seed)
-    g, device, parts = _fresh(image, e_p), training_device(), team.parts(cfg.parts)
+    g, device, parts = _first(image, e_p, begin), training_device(), team.parts(cfg.parts)
     g.bf16 = quick_bf16(device)
     local = replace(cfg, batch=cfg.batch // team.size)
     with on_device(device, g, d_p), shared_statistics(g, team), noticing():
-        own = torch.optim.AdamW(g.parameters(), cfg.lr, weight_decay=1e-4)
-        keeper = Keeper(keep, {"g": g}, {"own": own})
-        start = team.same_state(keeper.start() if team.leads else 0, g, own)
+        optimizers = source_optimizers(g, cfg)
+        keeper = Keeper(keep, {"g": g}, optimizers)
+        start = team.same_state(keeper.start() if team.leads else 0, g, optimizers.values())
         if start < cfg.steps:
             source.at(start)
         team.wait()
         net = team.parallel(g)
         for step in log.steps("G on the source", start, cfg.steps):
             source.at(step)
-            cosine_lr(own, cfg.lr, step, cfg.steps, warm_up=100)
+            for own in optimizers.values():
+                cosine_lr(own, cfg.lr, step, cfg.steps, warm_up=100)
+                own.zero_grad()
             images, truth = _batch(source, cfg, parts, seed, step, device, picture_size_px(image, cfg, step))
             both = net(images.contiguous(memory_format=torch.channels_last))
             reading = both.first(local.batch)
             terms = source_terms(reading, d_p(reading.z), truth, local) | presence_term(both, local)
-            own.zero_grad()
             torch.stack(list(terms.values())).sum().backward()
             _refuse_non_finite(nn.utils.clip_grad_norm_(g.parameters(), 5.0), step, terms)
-            own.step()
+            for own in optimizers.values():
+                own.step()
             if step % LOG_EVERY == 0:
                 figures = team.mean(torch.stack([v.detach() for v in terms.values()]))
                 log.scalars("source", step, dict(zip(terms, figures.tolist(), strict=True)))
@@ -109,10 +117,12 @@ def milestones(folder: Path) -> list[int]:
     return sorted(int(path.stem.removeprefix("source-")) for path in folder.glob("source-*.safetensors"))
 
 
-def _fresh(image: ImageConfig, e_p: PoseEncoder) -> EdgeG | PaperG:
+def _first(image: ImageConfig, e_p: PoseEncoder, begin: nn.Module | None) -> EdgeG | PaperG:
     """G before its first step."""
     g = image_network(image)
-    if isinstance(g, EdgeG):
+    if begin is not None:
+        g.load_state_dict(begin.state_dict())
+    elif isinstance(g, EdgeG):
         g.start_from(e_p)
     elif image.imagenet_weights:
         g.backbone.load_imagenet(Path(image.imagenet_weights))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,7 +12,7 @@ from torch import nn
 from export.model_folder import read_weights, write_model
 from runtime.clip_cutter import cut_clips
 from runtime.clip_plan import video_paths
-from runtime.model import SHIPPED, Model
+from runtime.model import Model
 from runtime.service import make_finder
 from runtime.sources import VideoSource
 from sa3dhp_edge.adaptation.adapt import adapt as move_g
@@ -25,11 +25,11 @@ from sa3dhp_edge.adaptation.source import LabelledFrames, measure, say_waiting
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
 from sa3dhp_edge.adaptation.trainable import freeze
-from sa3dhp_edge.config import Settings, override
-from sa3dhp_edge.config import preset as preset_settings
-from sa3dhp_edge.errors import ConfigError, InputError
+from sa3dhp_edge.config import Settings
+from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.crops import parity_pictures
+from sa3dhp_edge.jobs.given_model import given_model, settings_over
 from sa3dhp_edge.jobs.labelled_source import check_source, held_out_pictures, replay_settings, training_pictures
 from sa3dhp_edge.jobs.pretrain import check_training, source_motion, train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for, settings_to_resume
@@ -60,13 +60,13 @@ def adapt(
     """
     refuse_team("adapt", "train the source model by torchrun with `pretrain`, then adapt it with --from")
     _check_target(target, box, detector)
-    given = None if start is None else _given(start)
+    given = None if start is None else given_model(start)
     if given is None:
         settings = settings_for(out, preset, overrides, resume=resume)
         check_training(settings, source)
     else:
         begun = settings_to_resume(out) if resume else given.settings
-        settings = _adaptation_settings(begun, preset, overrides)
+        settings = settings_over(begun, "adapt", preset, overrides)
         check_source(replay_settings(settings, REPLAY_CLIPS), source)
     with RunFolder.start(out, settings, resume=resume) as run:
         run.made_from({"--from": start, "--source": source, "--poses": poses})
@@ -133,25 +133,6 @@ def _check_target(target: Path, box: Box | None, detector: Path | None) -> None:
     for path in video_paths(target):
         VideoSource(path).close()
     make_finder(box, detector)
-
-
-def _given(start: str) -> ModelSet:
-    if start == SHIPPED:
-        Model.load(start)  # says that there is none yet
-    return read_weights(Path(start))
-
-
-def _adaptation_settings(begun: Settings, preset: str | None, overrides: tuple[str, ...]) -> Settings:
-    """A finished model's settings with another adaptation; what is already trained cannot be set anew."""
-    settings = replace(begun, adapt=preset_settings(preset).adapt) if preset else begun
-    made = override(settings, overrides)
-    for name in ("motion", "pose_autoencoder", "motion_autoencoder", "relations", "image"):
-        if asdict(getattr(made, name)) != asdict(getattr(begun, name)):
-            raise ConfigError(
-                f"--set {name}.… changes what the model was trained with",
-                "with --from only adapt.*, source.*, seed and threads can be set",
-            )
-    return made
 
 
 def _source(

@@ -28,22 +28,25 @@ class Target:
     test: FrameSet
 
 
-def embedded_target(folder: Path, settings: Settings, clips: int, test_clips: int, log: Log) -> Target:
-    """Render the target once into a folder; its motion is drawn anew, so no sequence is the source's."""
+def embedded_target(
+    folder: Path, settings: Settings, clips: int, test_clips: int, log: Log, domain: str = TARGET_DOMAIN
+) -> Target:
+    """Render the target once into `folder/domain/`; its motion is drawn anew, so no sequence is the source's."""
     motion = unpaired_motion(None, settings.motion.procedural_seconds / 3, settings.seed + TARGET_SEED)
     sets = []
     for name, count, frames, fps, seed in (
         ("target", clips, round(SECONDS * FPS), FPS, TARGET_SEED),
         ("test", test_clips, 8, 2.0, TEST_SEED),
     ):
-        if not (folder / name / "set.json").exists():
-            log.say(f"rendering {count} clips of the {TARGET_DOMAIN} domain: {name}")
+        path = folder / domain / name
+        if not (path / "set.json").exists():
+            log.say(f"rendering {count} clips of the {domain} domain: {name}")
             render_clips(
-                DOMAINS[TARGET_DOMAIN], motion, clips=count, frames_per_clip=frames, fps=fps,
+                DOMAINS[domain], motion, clips=count, frames_per_clip=frames, fps=fps,
                 crop_px=settings.image.crop_px, seed=settings.seed + seed, workers=len(os.sched_getaffinity(0)),
                 progress=log.bar(f"rendering {name}"),
-            ).save(folder / name)  # fmt: skip
-        sets.append(FrameSet.load(folder / name))
+            ).save(path)  # fmt: skip
+        sets.append(FrameSet.load(path))
     return Target(unlabelled(sets[0]), sets[1])
 
 

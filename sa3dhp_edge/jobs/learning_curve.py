@@ -18,7 +18,7 @@ from sa3dhp_edge.checkpoint import load_weights, write_json
 from sa3dhp_edge.config import Settings, to_dict
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
-from sa3dhp_edge.jobs.experiment import commit, machine
+from sa3dhp_edge.jobs.proving_ground import commit, machine
 from sa3dhp_edge.jobs.run_folder import Report, begun_settings
 from sa3dhp_edge.jobs.scored_clips import ScoredClip, scored_clips
 from sa3dhp_edge.report.growth import growth_lines

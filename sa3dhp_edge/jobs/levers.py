@@ -31,10 +31,10 @@ from sa3dhp_edge.checkpoint import load_weights, save_weights, write_json
 from sa3dhp_edge.config import ImageConfig, Settings, override, preset, to_dict
 from sa3dhp_edge.errors import ConfigError, InputError
 from sa3dhp_edge.frameset import FrameSet
-from sa3dhp_edge.jobs.experiment import commit, machine
 from sa3dhp_edge.jobs.labelled_source import SYNTH, check_source, held_out_pictures, render_workers
 from sa3dhp_edge.jobs.levers_report import ALL, READINGS, REAL, publish
 from sa3dhp_edge.jobs.pretrain import source_motion
+from sa3dhp_edge.jobs.proving_ground import commit, machine
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.jobs.scored_clips import ScoredClip, scored_clips
 from sa3dhp_edge.motion.motion_set import MotionSet

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,16 +27,20 @@ from sa3dhp_edge.config import Settings, from_dict, to_dict
 from sa3dhp_edge.contract import Confidence
 from sa3dhp_edge.datasets.motion import unpaired_motion
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.jobs.given_model import given_model, settings_over
 from sa3dhp_edge.jobs.labelled_source import check_source, held_out_pictures, training_pictures
-from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for
+from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for, settings_to_resume
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.pool import Pool
 
 
 def pretrain(
-    *, source: str, poses: Path | None, preset: str | None, overrides: tuple[str, ...], out: Path, resume: bool
-) -> Report:
-    """Train a source model from nothing into a run folder; returns what each stage measured.
+    *, source: str, poses: Path | None, preset: str | None, overrides: tuple[str, ...], out: Path, resume: bool,
+    start: str | None = None,
+) -> Report:  # fmt: skip
+    """Train a source model into a run folder; returns what each stage measured.
+
+    It begins with nothing or, with `start`, with a model or a run, all of whose networks but G stay as they are.
 
     Of several processes that `torchrun` started the first does all this, and the others help it in stage 4; theirs
     is an empty report.
@@ -44,14 +49,20 @@ def pretrain(
         if not team.leads:
             _help(source, poses, out, team)
             return {}
-        settings = settings_for(out, preset, overrides, resume=resume)
+        given = None if start is None else given_model(start)
+        if given is None:
+            settings = settings_for(out, preset, overrides, resume=resume)
+        else:
+            begun = settings_to_resume(out) if resume else given.settings
+            settings = settings_over(begun, "source", preset, overrides)
         team.parts(settings.source.parts)
         check_training(settings, source)
         with RunFolder.start(out, settings, resume=resume) as run, Log(out) as log:
-            run.made_from({"--source": source, "--poses": poses})
+            run.made_from({"--source": source, "--poses": poses, "--from": start})
             team.told(to_dict(settings))
-            train_source_model(run, source, poses, log, team)
-    return {"run": str(out)} | {s: run.report(s) for s in ("pose_autoencoder", "motion_autoencoder", "source")}
+            train_source_model(run, source, poses, log, team, given)
+    stages = ("pose_autoencoder", "motion_autoencoder", "source")
+    return {"run": str(out)} | {s: run.report(s) for s in stages if run.done(s)}
 
 
 def _help(source: str, poses: Path | None, out: Path, team: Team) -> None:
@@ -84,8 +95,14 @@ def check_training(settings: Settings, source: str) -> None:
         g.backbone.load_imagenet(Path(settings.image.imagenet_weights))
 
 
-def train_source_model(run: RunFolder, source: str, poses: Path | None, log: Log, team: Team = ALONE) -> ModelSet:
-    """Every stage that is not done yet; ends with `weights/` complete."""
+def train_source_model(
+    run: RunFolder, source: str, poses: Path | None, log: Log, team: Team = ALONE, given: ModelSet | None = None
+) -> ModelSet:
+    """Every stage that is not done yet; ends with `weights/` complete.
+
+    Args:
+        given: a model whose G learns on; it brings the networks of the stages before.
+    """
     settings = run.settings
     use_threads(settings.threads)
     if team.told(run.done("source")):
@@ -94,11 +111,11 @@ def train_source_model(run: RunFolder, source: str, poses: Path | None, log: Log
     minutes = (training.seconds + held_out.seconds) / 60
     log.say(f"unpaired motion: {minutes:.0f} min in {len(training.names) + len(held_out.names)} sequences")
     device = training_device()
-    nets = _prelearn(run, PoseSampler(training, device), PoseSampler(held_out, device), log)
+    learned = given or _prelearn(run, PoseSampler(training, device), PoseSampler(held_out, device), log)
     probe = held_out_pictures(run.path, settings, source, held_out, log)
-    team.same_weights(nets["e_p"], nets["d_p"])
+    team.same_weights(learned.e_p, learned.d_p)
     with training_pictures(run.path, settings, source, training, log, team) as pictures:
-        return _learn_images(run, nets, pictures, probe, log, team)
+        return _learn_images(run, learned, pictures, probe, log, team, None if given is None else given.g)
 
 
 def source_motion(settings: Settings, poses: Path | None) -> tuple[MotionSet, MotionSet]:
@@ -107,8 +124,8 @@ def source_motion(settings: Settings, poses: Path | None) -> tuple[MotionSet, Mo
     return motion.split(settings.motion.held_out_share, settings.seed)
 
 
-def _prelearn(run: RunFolder, sampler: PoseSampler, held_out: PoseSampler, log: Log) -> dict[str, torch.nn.Module]:
-    """Stages 1 to 3 and the study of all candidate rules: the frozen networks by file name."""
+def _prelearn(run: RunFolder, sampler: PoseSampler, held_out: PoseSampler, log: Log) -> ModelSet:
+    """Stages 1 to 3 and the study of all candidate rules: a model whose G has learned nothing yet."""
     settings, seed = run.settings, run.settings.seed
     e_m, d_m = motion_autoencoder(settings.motion_autoencoder.arch)
     nets: dict[str, torch.nn.Module] = {"e_p": PoseEncoder(), "d_p": PoseDecoder(), "e_m": e_m, "d_m": d_m}
@@ -147,7 +164,7 @@ def _prelearn(run: RunFolder, sampler: PoseSampler, held_out: PoseSampler, log: 
             return _kept(run, report, nets, name)
 
         log.say(_line(_stage(run, name, relation, nets, name)))
-    return nets
+    return _without_images(run, nets)
 
 
 def relation_keys(settings: Settings) -> list[tuple[str, Rule]]:
@@ -163,30 +180,38 @@ def studied_rules(settings: Settings) -> dict[str, list[Rule]]:
     return {latent: list(dict.fromkeys(map(Rule.parse, names))) for latent, names in named.items()}
 
 
-def _learn_images(
-    run: RunFolder, nets: dict[str, torch.nn.Module], pictures: FrameSet | Pool, probe: FrameSet, log: Log, team: Team
-) -> ModelSet:
-    """Stage 4, and the model folder's first content."""
-    settings = run.settings
+def _without_images(run: RunFolder, nets: dict[str, torch.nn.Module]) -> ModelSet:
+    """What stages 1 to 3 have learned, in the form of a model."""
     e_p, d_p = nets["e_p"], nets["d_p"]
     assert isinstance(e_p, PoseEncoder)
     assert isinstance(d_p, PoseDecoder)
+    keys: list[RelationKey] = [(latent, rule.name) for latent, rule in relation_keys(run.settings)]
+    relations = {(latent, rule): nets[f"t_{latent}_{rule}"] for latent, rule in keys}
+    return ModelSet(
+        settings=run.settings, g=image_network(run.settings.image), e_p=e_p, d_p=d_p, e_m=nets["e_m"], d_m=nets["d_m"],
+        relations={k: t for k, t in relations.items() if isinstance(t, RelationTransformer)},
+        relation_errors={(a, b): run.report(f"t_{a}_{b}")["held_out_latent"] for a, b in keys},
+        confidence=Confidence(1.0, None), lineage=(),
+    )  # fmt: skip
+
+
+def _learn_images(
+    run: RunFolder, learned: ModelSet, pictures: FrameSet | Pool, probe: FrameSet, log: Log, team: Team,
+    begin: torch.nn.Module | None,
+) -> ModelSet:  # fmt: skip
+    """Stage 4, and the model folder's first content."""
+    settings, e_p, d_p = run.settings, learned.e_p, learned.d_p
     px = settings.image.crop_px
     g, report = fit_image_to_latent(
         labelled(pictures, px, e_p), LabelledFrames(probe, px, e_p), e_p, d_p,
-        settings.image, settings.source, settings.seed, log, run.training("source"), team,
+        settings.image, settings.source, settings.seed, log, run.training("source"), team, begin,
     )  # fmt: skip
     freeze(g)
     log.say("source model: " + _line(report))
-    keys: list[RelationKey] = [(latent, rule.name) for latent, rule in relation_keys(settings)]
-    relations = {(latent, rule): nets[f"t_{latent}_{rule}"] for latent, rule in keys}
-    model = ModelSet(
-        settings=settings, g=g, e_p=e_p, d_p=d_p, e_m=nets["e_m"], d_m=nets["d_m"],
-        relations={k: t for k, t in relations.items() if isinstance(t, RelationTransformer)},
-        relation_errors={(a, b): run.report(f"t_{a}_{b}")["held_out_latent"] for a, b in keys},
-        confidence=confidence_references(g, e_p, d_p, probe, px),
-        lineage=(f"source {settings.source.domain}, {settings.source.steps} steps, seed {settings.seed}",),
-    )  # fmt: skip
+    line = f"source {settings.source.domain}, {settings.source.steps} steps, seed {settings.seed}"
+    model = replace(
+        learned.with_g(g, line), settings=settings, confidence=confidence_references(g, e_p, d_p, probe, px)
+    )
     model.save(run.weights)
     run.finish("source", report)
     return model

@@ -1,4 +1,4 @@
-"""What a synthetic world may look like: every lever a named field, and the three worlds in use."""
+"""What a synthetic world may look like: every lever a named field, and the worlds in use."""
 
 from __future__ import annotations
 
@@ -157,6 +157,20 @@ DOMAINS: dict[str, Domain] = {
         exposure=(0.6, 1.0), gamma=(0.85, 1.0), white_balance=0.18, contrast=(0.75, 0.95), saturation=(0.5, 0.9),
         noise=(0.02, 0.05), blur_px=(0.4, 1.2), jpeg_quality=(25, 60), sharpen=(0, 0.3),
     ),
+    "park": Domain(
+        name="park", facing_deg=70, mesh_body=1, natural=1, furnished=1, backdrop=0, outdoor=1,
+        height_mm=(1500, 1950), build=(-1, 0.6), skin=(0, 1), head_yaw_deg=40,
+        sleeve=(0.1, 0.35), trousers=(0.2, 0.5), full_trousers=0.1, skirt=0.2, dress=0.2, coat=0, bare_chest=0.1,
+        one_piece=0, tight=(1, 6), loose=0.1, cloth_patterns=("stripes", "dots", "print"), plain_cloth=0.5,
+        cloth_brightness=(0.4, 0.98), cloth_saturation=(0.3, 0.9), creases=(0.2, 0.8), gloves=0, barefoot=0.3,
+        long_hair=0.5, cap=0.3, pack=0.1,
+        lights=(1, 1), key_azimuth_deg=(-160, 160), key_elevation_deg=(35, 75), key_strength=(1.1, 1.7),
+        ambient=(0.35, 0.6), light_tint=0.08, shadow=(0.6, 1),
+        focal=(1.6, 2.4), camera_height_mm=(500, 1300), distance_mm=(4500, 8000), roll_deg=4, clutter=(4, 14),
+        occluder=0.1, others=0.2,
+        exposure=(0.9, 1.5), gamma=(1.1, 1.4), white_balance=0.06, contrast=(1.1, 1.4), saturation=(0.9, 1.35),
+        noise=(0, 0.01), blur_px=(0, 0.6), motion_blur_px=(0, 2), sharpen=(0.2, 0.8), jpeg_quality=(60, 95),
+    ),
     "wide": Domain(
         name="wide", mesh_body=0.5, facing_deg=75, facing_share=0.72, natural=0.85, furnished=0.85, eye_level=0.55,
         bare_chest=0.06, clutter=(2, 18), room_depth_mm=(600, 7000), backdrop=0.1, roll_deg=9, distance_mm=(2000, 8000),
@@ -166,4 +180,5 @@ DOMAINS: dict[str, Domain] = {
         defects=3.5, limb_blur=0.5, low_resolution=0.2, video_blocks=0.2, defocus=0.12, banding=0.15,
     ),
 }  # fmt: skip
-"""`studio` is a labelled source, `site` a target unlike it, `wide` a source for real video."""
+"""`studio` is a labelled source; `site` and `park` are targets unlike it and unlike each other; `wide` is a source for
+real video."""

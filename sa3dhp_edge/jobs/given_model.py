@@ -1,0 +1,39 @@
+"""A finished model that a run starts from: its networks, and the settings that cannot be set anew."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from export.model_folder import read_weights
+from runtime.model import SHIPPED, Model
+from sa3dhp_edge.adaptation.model_set import ModelSet
+from sa3dhp_edge.config import Settings, override
+from sa3dhp_edge.config import preset as preset_settings
+from sa3dhp_edge.errors import ConfigError
+
+_TRAINED_WITH = ("motion", "pose_autoencoder", "motion_autoencoder", "relations", "image")
+
+
+def given_model(start: str) -> ModelSet:
+    """The networks behind `--from`."""
+    if start == SHIPPED:
+        Model.load(start)  # says that there is none yet
+    return read_weights(Path(start))
+
+
+def settings_over(begun: Settings, section: str, preset: str | None, overrides: tuple[str, ...]) -> Settings:
+    """A finished model's settings with another section `adapt` or `source`, and what overrides say.
+
+    Raises:
+        ConfigError: an override changes what the model was trained with.
+    """
+    settings = replace(begun, **{section: getattr(preset_settings(preset), section)}) if preset else begun
+    made = override(settings, overrides)
+    for name in _TRAINED_WITH:
+        if asdict(getattr(made, name)) != asdict(getattr(begun, name)):
+            raise ConfigError(
+                f"--set {name}.… changes what the model was trained with",
+                "with --from only adapt.*, source.*, seed and threads can be set",
+            )
+    return made
