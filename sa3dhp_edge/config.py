@@ -119,18 +119,38 @@ class SourceConfig:
     weight_presence: float = 0.3
 
 
+PAPER_LOSSES = ("lcr", "hcr", "l1z", "l1v", "l2v")
+"""The paper's, in the order of its ablation (method, section 7)."""
+
+
 @dataclass(frozen=True)
 class AdaptConfig:
     """Stage 5: adaptation of G on unlabelled clips (method, section 7)."""
 
-    losses: tuple[str, ...] = ("lcr", "hcr", "l1z", "l1v", "l2v")
-    """Any of lcr, hcr, l1z, l1v, l2v, exact, replay: one cycle takes one step of each."""
-    cycles: int = 60
+    losses: tuple[str, ...] = ("consensus",)
+    """Any of consensus, lcr, hcr, l1z, l1v, l2v, exact, replay: one cycle takes one step of each."""
+    cycles: int = 160
     clips_per_step: int = 4
     frames_per_clip: int = 30
     lr_contrast: float = 3e-4
     lr_relation: float = 3e-4
+    lr_consensus: float = 5e-4
     temperature: float = 0.07
+    consensus_batch: int = 48
+    consensus_tilt_deg: float = 15.0
+    """The views that a consensus is made of: mirrored or not, tilted by this to either side or not, ..."""
+    consensus_size: float = 0.08
+    """... and smaller and larger by this share."""
+    smooth_s: float = 0.06
+    """Standard deviation in time by which a consensus is smoothed; 0 takes every frame for itself."""
+    refresh_every: int = 40
+    """Cycles between two consensuses."""
+    keep_share: float = 1.0
+    """Share of the target's frames that are learned from, those whose views agree best."""
+    teacher: float = 0.0
+    """Weight of the past in a mean of G's weights over the cycles, which is then asked for the consensus; 0 asks G."""
+    anchor: float = 0.0
+    """Weight of the squared distance from the weights G began with."""
     trainable: tuple[str, ...] = ("backbone.layer2.*",)
     """Patterns of the parameter names that move; the paper moves Res-3 = torchvision's layer2.
 
@@ -178,7 +198,7 @@ class Settings:
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
 
     def __post_init__(self) -> None:
-        known = {"lcr", "hcr", "l1z", "l1v", "l2v", "exact", "replay"}
+        known = {"consensus", "lcr", "hcr", "l1z", "l1v", "l2v", "exact", "replay"}
         if wrong := sorted(set(self.adapt.losses) - known):
             raise ConfigError(f"adapt.losses has {', '.join(wrong)}; known are {', '.join(sorted(known))}")
         if negative := sorted(k for k, v in _numbers(dataclasses.asdict(self)) if v < 0):
@@ -190,6 +210,10 @@ class Settings:
                 f"source.batch={self.source.batch} cannot be divided into source.parts={self.source.parts}",
                 "make the batch a multiple of the parts",
             )
+        if not 0 < self.adapt.keep_share <= 1 or self.adapt.teacher >= 1 or self.adapt.consensus_size >= 1:
+            raise ConfigError("adapt.keep_share lies above 0 and up to 1; adapt.teacher and consensus_size below 1")
+        if not self.adapt.refresh_every:
+            raise ConfigError("adapt.refresh_every is 0", "a consensus is asked for every so many cycles: 1 or more")
         if not 0 <= self.adapt.held_out_share < 1 or not 0 < self.motion.held_out_share < 1:
             raise ConfigError("held_out_share must lie between 0 and 1")
 
@@ -203,7 +227,13 @@ PRESETS: dict[str, Settings] = {
         relations=RelationsConfig(steps=20000),
         image=ImageConfig(backbone="resnet50", crop_px=224),
         source=SourceConfig(clips=40000, steps=100000, optimizer="adamw", lr=1e-4),
-        adapt=AdaptConfig(cycles=2000, clips_per_step=8, lr_contrast=2e-5, lr_relation=1e-5),
+        adapt=AdaptConfig(
+            losses=PAPER_LOSSES,
+            cycles=2000,
+            clips_per_step=8,
+            lr_contrast=2e-5,
+            lr_relation=1e-5,
+        ),
     ),
     "demo": Settings(
         preset="demo",
@@ -226,7 +256,7 @@ PRESETS: dict[str, Settings] = {
             half_size=0,
             three_quarter_size=0,
         ),
-        adapt=AdaptConfig(cycles=8, check_every=4, lr_contrast=5e-4, lr_relation=5e-4),
+        adapt=AdaptConfig(cycles=40, refresh_every=20, lr_contrast=5e-4, lr_relation=5e-4),
     ),
 }
 

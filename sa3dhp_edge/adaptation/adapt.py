@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.device import on_device, place, training_device
+from sa3dhp_edge.adaptation.device import in_bf16, on_device, quick_bf16, training_device
 from sa3dhp_edge.adaptation.guard import Health, examine
 from sa3dhp_edge.adaptation.labelled import LabelledFrames, LabelledSource
 from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.losses import source_terms
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.resume import Keeper
+from sa3dhp_edge.adaptation.schedule import cosine_lr
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks, Terms
 from sa3dhp_edge.adaptation.trainable import restore, unfreeze_only
@@ -26,6 +26,8 @@ from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 
 GUARD_FRAMES = 256
+WARM_UP = 5
+"""Cycles over which the learning rates rise; they fall to a fiftieth by the last."""
 
 
 def adapt(
@@ -43,30 +45,31 @@ def adapt(
     """
     torch.manual_seed(seed)
     training, watched = clips.split(cfg.held_out_share, seed)
-    terms = Terms(nets, training, source.crop_px, cfg)
-    names = _chosen(terms)
+    terms = Terms(nets, training, source.crop_px, cfg, source_cfg)
+    names, device = _chosen(terms), training_device()
     watch = Watch(nets, watched, source_held_out, log, probe)
-    with on_device(training_device(), *nets.all(), terms.heads):
+    with on_device(device, *nets.all(), terms.heads), in_bf16(nets.g, quick_bf16(device)):
         g, moving = nets.g.eval(), unfreeze_only(nets.g, cfg.trainable)
         if cfg.target_statistics:
             reestimate_statistics(g, training, source.crop_px, seed)
         own = _optimizers(names, [*moving.values(), *terms.heads.parameters()], cfg)
-        good, skipped = deepcopy(g), Skipped()
-        keeper = Keeper(keep, {"g": g, "good": good, "heads": terms.heads, "skipped": skipped}, own)
+        good, teacher, skipped = deepcopy(g), deepcopy(g) if cfg.teacher else g, Skipped()
+        begun = {name: p.detach().clone() for name, p in moving.items()}
+        kept = {"g": g, "good": good, "heads": terms.heads, "skipped": skipped, "consensus": terms.consensus}
+        keeper = Keeper(keep, kept | ({"teacher": teacher} if cfg.teacher else {}), own)
         start = watch.health()
         fault, done = None, keeper.start()
         for cycle in log.steps("adaptation", done, cfg.cycles):
             values: dict[str, float] = {}
             source.at(cycle)
+            if "consensus" in names and cycle % cfg.refresh_every == 0:
+                values["views_mm"] = terms.consensus.refresh(teacher, nets.d_p)
             for turn, name in enumerate(names):
-                rng = generator(seed, 6, cycle, turn)
-                loss = terms.take(name, rng) if name != "replay" else torch.zeros(())
-                values[name] = float(loss.detach())
-                if cfg.replay or name == "replay":
-                    supervised = _source_loss(nets, source, rng, cfg.replay_batch, source_cfg)
-                    values["source"] = float(supervised.detach())
-                    loss = loss + (cfg.replay or 1.0) * supervised
-                skipped.count(not _step(own[name], loss, moving))
+                _set_rate(own[name], name, cycle, cfg)
+                losses = _losses(name, terms, source, generator(seed, 6, cycle, turn), moving, begun)
+                values |= {k: float(v.detach()) for k, v in losses.items()}
+                skipped.count(not _step(own[name], torch.stack(list(losses.values())).sum(), moving))
+            _follow(teacher, g, cfg.teacher)
             log.scalars("adapt", cycle, values)
             done = cycle + 1
             if done % cfg.check_every == 0 or done == cfg.cycles:
@@ -154,13 +157,31 @@ def _chosen(terms: Terms) -> list[str]:
     return names
 
 
-def _source_loss(
-    nets: Networks, source: LabelledSource, rng: np.random.Generator, count: int, cfg: SourceConfig
-) -> Tensor:
-    """The supervised loss on a batch of source frames, so that G does not forget."""
-    images, truth = source.batch(rng, count, place(nets.g))
-    reading = nets.g(images.contiguous(memory_format=torch.channels_last))
-    return torch.stack(list(source_terms(reading, nets.d_p(reading.z), truth, cfg).values())).sum()
+def _losses(
+    name: str, terms: Terms, source: LabelledSource, rng: np.random.Generator, moving: Mapping[str, nn.Parameter],
+    begun: Mapping[str, Tensor],
+) -> dict[str, Tensor]:  # fmt: skip
+    """What one step lowers, weighted, by name: the loss itself, the replayed source, the anchor."""
+    cfg = terms.cfg
+    losses = {} if name == "replay" else {name: terms.take(name, rng)}
+    if cfg.replay or name == "replay":
+        losses["source"] = (cfg.replay or 1.0) * terms.supervised(source, rng, cfg.replay_batch)
+    if cfg.anchor:
+        losses["anchor"] = cfg.anchor * torch.stack([(p - begun[k]).square().sum() for k, p in moving.items()]).sum()
+    return losses
+
+
+def _set_rate(own: torch.optim.Optimizer, name: str, cycle: int, cfg: AdaptConfig) -> None:
+    rates = {"lcr": cfg.lr_contrast, "hcr": cfg.lr_contrast, "consensus": cfg.lr_consensus}
+    cosine_lr(own, rates.get(name, cfg.lr_relation), cycle, cfg.cycles, warm_up=WARM_UP)
+
+
+def _follow(teacher: nn.Module, g: nn.Module, past: float) -> None:
+    """Move the teacher's weights towards G's; nothing where G is its own teacher."""
+    if past:
+        with torch.no_grad():
+            for mean, now in zip(teacher.parameters(), g.parameters(), strict=True):
+                mean.lerp_(now, 1 - past)
 
 
 def _step(own: torch.optim.Optimizer, loss: Tensor, moving: Mapping[str, nn.Parameter]) -> bool:
@@ -181,5 +202,4 @@ def _spread(count: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
 
 def _optimizers(names: list[str], parameters: list[nn.Parameter], cfg: AdaptConfig) -> dict[str, torch.optim.Optimizer]:
     """One Adam for each loss, so that the moments of one do not steer another."""
-    rates = {name: cfg.lr_contrast if name in ("lcr", "hcr") else cfg.lr_relation for name in names}
-    return {name: torch.optim.Adam(parameters, rate) for name, rate in rates.items()}
+    return {name: torch.optim.Adam(parameters, cfg.lr_relation) for name in names}

@@ -43,6 +43,17 @@ def quick_bf16(device: torch.device) -> bool:
     return bool(supported())
 
 
+@contextmanager
+def in_bf16(g: nn.Module, wanted: bool) -> Iterator[None]:
+    """G's convolutions in bfloat16 for a while; afterwards as they were."""
+    before = g.bf16
+    g.bf16 = wanted  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        g.bf16 = before
+
+
 def use_threads(threads: int) -> None:
     """CPU threads for training; 0 takes all the process may use."""
     torch.set_num_threads(threads or len(os.sched_getaffinity(0)))

@@ -10,15 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sa3dhp_edge.adaptation.consensus import AgreedFrames, Consensus
 from sa3dhp_edge.adaptation.device import place
 from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading
-from sa3dhp_edge.adaptation.losses import ContrastHead, info_nce, pose_l1, relation_residual
+from sa3dhp_edge.adaptation.labelled import LabelledSource
+from sa3dhp_edge.adaptation.losses import ContrastHead, info_nce, pose_l1, relation_residual, source_terms
 from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseDecoder
+from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.target import Moments, TargetClips
 from sa3dhp_edge.adaptation.views import Views, change_light, normalised, plain_views, random_views
-from sa3dhp_edge.config import AdaptConfig
+from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.skeleton import MIRROR
 
@@ -29,9 +31,10 @@ SPATIAL_LOSSES = ("l1z", "exact")
 
 @dataclass(frozen=True)
 class Networks:
-    """Everything adaptation needs; only G moves."""
+    """Everything adaptation needs; only G moves. E_p makes labels and stays where those are made, on the CPU."""
 
     g: EdgeG | PaperG
+    e_p: PoseEncoder
     d_p: PoseDecoder
     e_m: nn.Module
     relations: dict[tuple[str, str], nn.Module]
@@ -41,6 +44,7 @@ class Networks:
         return [Rule.parse(name) for kind, name in self.relations if kind == latent]
 
     def all(self) -> list[nn.Module]:
+        """The networks that work on pictures and latents, to be placed on a device."""
         return [self.g, self.d_p, self.e_m, *self.relations.values()]
 
 
@@ -51,8 +55,10 @@ class Terms:
         ConfigError: a spatial loss is asked for and the model has no spatial rule.
     """
 
-    def __init__(self, nets: Networks, target: TargetClips, crop_px: int, cfg: AdaptConfig) -> None:
-        self.nets, self.target, self.crop_px, self.cfg = nets, target, crop_px, cfg
+    def __init__(
+        self, nets: Networks, target: TargetClips, crop_px: int, cfg: AdaptConfig, source_cfg: SourceConfig
+    ) -> None:
+        self.nets, self.target, self.crop_px, self.cfg, self._source_cfg = nets, target, crop_px, cfg, source_cfg
         self.heads = nn.ModuleDict(
             {
                 "feature": ContrastHead(nets.g.features),
@@ -60,6 +66,7 @@ class Terms:
                 "v": ContrastHead(MOTION_LATENT),
             }
         )
+        self.consensus = Consensus(target, crop_px, cfg)
         groundless = [name for name in cfg.losses if name in SPATIAL_LOSSES]
         if groundless and not nets.rules("z"):
             raise ConfigError(
@@ -71,6 +78,7 @@ class Terms:
             "l2v": [r for r in nets.rules("v") if r.tempo != "same"],
         }
         self.rules = {name: [r for r in rules if target.serving(r)] for name, rules in self.asked.items()}
+        self._agreed = AgreedFrames(self.consensus, crop_px, nets.e_p)
         self.contrasted = {"lcr": len(target.clips), "hcr": len(target.serving(STILL))}
 
     def usable(self) -> list[str]:
@@ -93,7 +101,7 @@ class Terms:
         """One loss by its name."""
         losses: dict[str, Callable[[np.random.Generator], Tensor]] = {
             "lcr": self.lcr, "hcr": self.hcr, "l1z": self.l1z, "l1v": self.motion_relation("l1v"),
-            "l2v": self.motion_relation("l2v"), "exact": self.exact,
+            "l2v": self.motion_relation("l2v"), "exact": self.exact, "consensus": self.consent,
         }  # fmt: skip
         return losses[name](rng)
 
@@ -131,6 +139,18 @@ class Terms:
         rule, anchor, positive = self._pair(rng)
         loss = pose_l1(rule.apply(self.nets.d_p(anchor.z)), self.nets.d_p(positive.z))
         return loss + self.cfg.weight_uv * plane_residual(rule, anchor, positive)
+
+    def consent(self, rng: np.random.Generator) -> Tensor:
+        """The supervised loss against what all views together say of a frame, for any view (see consensus.py)."""
+        return self.supervised(self._agreed, rng, self.cfg.consensus_batch)
+
+    def supervised(self, source: LabelledSource, rng: np.random.Generator, count: int) -> Tensor:
+        """The loss of stage 4 on a batch of labelled frames."""
+        images, truth = source.batch(rng, count, place(self.nets.g))
+        reading = self.nets.g(images.contiguous(memory_format=torch.channels_last))
+        return torch.stack(
+            list(source_terms(reading, self.nets.d_p(reading.z), truth, self._source_cfg).values())
+        ).sum()
 
     def motion_relation(self, name: str) -> Callable[[np.random.Generator], Tensor]:
         """L_1^v or L_2^v: |T_v(E_m(G(X))) - sg E_m(G(rule(X)))|."""

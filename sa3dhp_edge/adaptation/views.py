@@ -69,6 +69,15 @@ class Views:
         """(b, 17, 3) mm in the stored crop's frame to the view's."""
         return self._sides(pose_mm @ self.tilt_flip.swapaxes(1, 2))
 
+    def joints_uv_back(self, uv: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The inverse of `joints_uv`."""
+        back = np.linalg.inv(self.matrix[:, :, :2])
+        return self._sides((uv - self.matrix[:, None, :, 2]) @ back.swapaxes(1, 2))
+
+    def poses_back(self, pose_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The inverse of `poses`."""
+        return self._sides(pose_mm @ self.tilt_flip)
+
     def _sides(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
         mirrored = (np.linalg.det(self.tilt_flip) < 0)[:, None, None]
         return np.where(mirrored, joints[:, list(MIRROR)], joints).astype(np.float32)

@@ -161,7 +161,7 @@ def fresh_networks(frozen: dict[str, nn.Module], image_config: ImageConfig) -> C
         relations: dict[tuple[str, str], nn.Module] = {("z", r): RelationTransformer(LATENT) for r in rules_z}
         relations |= {("v", r): RelationTransformer(MOTION_LATENT) for r in rules_v}
         freeze(*relations.values())
-        return Networks(g, frozen["d_p"], frozen["e_m"], relations)
+        return Networks(g, frozen["e_p"], frozen["d_p"], frozen["e_m"], relations)
 
     return make
 
@@ -171,7 +171,8 @@ def tiny() -> AdaptConfig:
     """Every loss, as few pictures as they allow, and a guard that never objects."""
     return AdaptConfig(
         losses=("lcr", "hcr", "l1z", "l1v", "l2v", "exact"), cycles=4, clips_per_step=2, frames_per_clip=4,
-        lr_contrast=1e-3, lr_relation=1e-3, replay_batch=4, check_every=2, collapse_floor=0.0, forgetting_ceiling=1e9,
+        lr_contrast=1e-3, lr_relation=1e-3, lr_consensus=1e-3, consensus_batch=4, refresh_every=2, replay_batch=4,
+        trainable=("backbone.layer2.*",), check_every=2, collapse_floor=0.0, forgetting_ceiling=1e9,
     )  # fmt: skip
 
 

@@ -111,7 +111,7 @@ def terms(fresh_networks: Callable[..., Networks], target: TargetClips, tiny: Ad
     nets = fresh_networks()
     unfreeze_only(nets.g, tiny.trainable)
     torch.manual_seed(1)
-    return Terms(nets, target, 32, tiny)
+    return Terms(nets, target, 32, tiny, SourceConfig())
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -155,8 +155,8 @@ def test_contrast_needs_two_clips_that_serve_it(
     """Two clips, one of them too short for a window: frames can be told apart, motions cannot."""
     frames = stick_figures(clips=2, frames=62, fps=30, seed=1)
     shortened = TargetClips(frames, [np.arange(62), np.arange(62, 72)])
-    assert Terms(fresh_networks(), TargetClips(frames), 32, tiny).usable() == list(tiny.losses)
-    terms = Terms(fresh_networks(), shortened, 32, tiny)
+    assert Terms(fresh_networks(), TargetClips(frames), 32, tiny, SourceConfig()).usable() == list(tiny.losses)
+    terms = Terms(fresh_networks(), shortened, 32, tiny, SourceConfig())
     assert terms.usable() == [n for n in tiny.losses if n != "hcr"]
     assert [line for line in terms.left_out() if line.startswith("hcr: needs two clips")]
 
@@ -164,7 +164,7 @@ def test_contrast_needs_two_clips_that_serve_it(
 def test_a_motion_loss_without_a_rule_of_its_kind_is_said(
     fresh_networks: Callable[..., Networks], target: TargetClips, tiny: AdaptConfig
 ) -> None:
-    terms = Terms(fresh_networks(rules_v=("slow_backward",)), target, 32, tiny)
+    terms = Terms(fresh_networks(rules_v=("slow_backward",)), target, 32, tiny, SourceConfig())
     assert "l1v" not in terms.usable()
     assert terms.left_out() == ["l1v: the model has learned no rule for it"]
 
@@ -217,9 +217,9 @@ def test_losses_that_no_clip_can_serve_are_not_usable(
     fresh_networks: Callable[..., Networks], stick_figures: Callable[..., object], tiny: AdaptConfig
 ) -> None:
     short = TargetClips(stick_figures(clips=3, frames=40, fps=30, seed=1))  # type: ignore[arg-type]
-    assert Terms(fresh_networks(), short, 32, tiny).usable() == ["lcr", "hcr", "l1z", "l1v", "exact"]
+    assert Terms(fresh_networks(), short, 32, tiny, SourceConfig()).usable() == ["lcr", "hcr", "l1z", "l1v", "exact"]
     alone = replace(tiny, losses=("l2v", "lcr"))
-    assert Terms(fresh_networks(), short, 32, alone).usable() == ["lcr"]
+    assert Terms(fresh_networks(), short, 32, alone, SourceConfig()).usable() == ["lcr"]
 
 
 def test_the_fitted_camera_of_a_label_is_the_drawn_one(source: LabelledFrames) -> None:
