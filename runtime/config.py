@@ -11,6 +11,36 @@ from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
 
 
 @dataclass(frozen=True)
+class SceneConfig:
+    """What counts as moving, and from when on a place is known."""
+
+    width_px: int = 160
+    """The picture is compared at this width."""
+    watch_every_s: float = 0.1
+    """Time between two comparisons."""
+    changed_levels: float = 6.0
+    """A pixel whose grey value (0..255) left the one it had kept by more than that has changed: something is alive."""
+    clear_levels: float = 16.0
+    """What differs by more than that from the empty place, or from the last moments, is somebody and no shadow."""
+    most_changed: float = 0.4
+    """If more than this share of the picture changes at once, the camera has moved: all is forgotten."""
+    jump_s: float = 10.0
+    """After a longer gap between two frames only the empty place is still known."""
+    average_s: float = 0.4
+    """The last moments: time over which the picture is averaged to see what moves."""
+    least_mover: float = 0.003
+    """A mover fills at least this share of the picture."""
+    max_movers: int = 3
+    """The largest movers are looked at."""
+    settle_s: float = 3.0
+    """What stays still for so long, and is not the followed person, belongs to the place."""
+    still_s: float = 5.0
+    """Where nothing moves for so long there is furniture."""
+    least_share: float = 0.005
+    """A box in which less than this share differs, or moves, holds nobody."""
+
+
+@dataclass(frozen=True)
 class FinderConfig:
     """Where in a frame a person may be, without a model's help."""
 
@@ -23,17 +53,22 @@ class FinderConfig:
     max_people: int = 3
     """The best detections that are looked at."""
     windows: bool = True
-    """Try centred squares too, for people who sit, are cut off or are seen from behind."""
+    """Try squares over the picture too, for people who lean, sit, are cut off or are seen from behind."""
+    windows_per_look: int = 8
+    """So many of these squares are tried in one search, in turn."""
+    scene: SceneConfig = field(default_factory=SceneConfig)
 
 
 @dataclass(frozen=True)
 class TrackerConfig:
     """When a person is taken, followed, doubted and given up."""
 
-    accept_found: float = 0.15
-    """Confidence from which a detected person is taken."""
-    accept_guessed: float = 0.5
-    """Confidence from which a person in a guessed window or a moving region is taken."""
+    accept_found: float = 0.1
+    """What two looks must see (`runtime.claim.examined`) of a detected person to take him."""
+    accept_moving: float = 0.15
+    """The same of something that moves."""
+    accept_guessed: float = 0.3
+    """The same of what is in a window over the picture."""
     keep: float = 0.1
     """Confidence below which a followed person is doubted."""
     patience_frames: int = 8
@@ -46,8 +81,16 @@ class TrackerConfig:
     """A track that no look confirmed for so long is given up, unless its confidence is `sure`."""
     sure: float = 0.6
     """Confidence that needs no confirmation."""
-    switch_margin: float = 0.25
-    """Confidence by which somebody else must be better before he is followed instead."""
+    shortlist: int = 4
+    """So many candidates of a search are looked at twice."""
+    look_every_s: tuple[float, float] = (0.1, 1.0)
+    """Shortest and longest time between two looks beside the person who is followed, a quarter of the track's age."""
+    takeover: float = 1.3
+    """Another person is followed instead whose claim is larger by this factor…"""
+    votes: int = 3
+    """…in so many looks in a row."""
+    senior_s: float = 10.0
+    """The claim of the person who is followed grows for so long, to twice its size."""
     size_smoothing: float = 0.35
     """Weight of the newest frame in the box's size."""
     max_step: float = 0.35
@@ -91,7 +134,7 @@ class RuntimeConfig:
     """One run on one camera or video; exactly one of `camera`, `video` and `source` is given."""
 
     model: Path | str
-    """Model folder."""
+    """Model folder, or `shipped`."""
     camera: int | None = None
     """Index of a camera."""
     video: Path | None = None

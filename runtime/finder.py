@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Literal, final
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.config import FinderConfig
+from runtime.scene import Scene
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.records import Box, Frame
 
@@ -19,7 +21,9 @@ _HOG_TO_CROP = 0.95
 _HOG_PAD_PX = 32
 _LOCAL_SIDE_PX = 150
 """A box is brought to this side to be confirmed; the detector's person is 96 px tall at its smallest."""
-_MOTION_WIDTH_PX = 160
+_MOVER_TO_CROP = 1.15
+_WINDOW_SIDES = (1.26, 0.89, 0.63)
+"""Sides of the windows over the frame's shorter side; smaller persons are left to the detector and to motion."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Candidate:
     """A square worth a look of the network, and how it came up: the weaker the way, the surer the look must be."""
 
     box: Box
-    how: Literal["given", "found", "guessed"]
+    how: Literal["given", "found", "moving", "guessed"]
     score: float = 0.0
 
 
@@ -41,6 +45,21 @@ class AbstractFinder(ABC):
     @abstractmethod
     def confirms(self, frame: Frame, box: Box) -> bool:
         """Whether a person is seen in this square, without the pose network."""
+
+    def watch(self, frame: Frame, followed: Box | None) -> None:  # noqa: B027  a finder needs no memory
+        """Take note of every frame, cheaply."""
+
+    def glimpse(self, frame: Frame) -> list[Candidate]:
+        """A few squares that cost no search, for a look beside the person who is followed."""
+        return []
+
+    def movers(self) -> list[Box]:
+        """Boxes around what moved lately, the largest first; none where that is not known."""
+        return []
+
+    def lifeless(self, box: Box) -> bool:
+        """Whether it is certain that nobody is in this box, since nothing moves there."""
+        return False
 
 
 @final
@@ -64,20 +83,31 @@ class FixedBox(AbstractFinder):
 
 @final
 class PeopleFinder(AbstractFinder):
-    """OpenCV's gradient detector for upright people, then what moves, then centred squares."""
+    """OpenCV's gradient detector for upright people, then what moves, then squares over the picture in turn."""
 
     def __init__(self, cfg: FinderConfig) -> None:
         self._cfg = cfg
         self._hog = cv2.HOGDescriptor()
         self._hog.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
-        self._background: NDArray[np.float32] | None = None
+        self._scene = Scene(cfg.scene)
+        self._turn = 0
 
     def candidates(self, frame: Frame) -> list[Candidate]:
         found = self._upright(frame.image_bgr, min(self._cfg.long_side_px / max(frame.image_bgr.shape[:2]), 1.0))
-        guessed = self._moving(frame.image_bgr)
-        if self._cfg.windows:
-            guessed += _windows(frame.image_bgr.shape[1], frame.image_bgr.shape[0])
-        return found + guessed
+        count = self._cfg.windows_per_look if self._turn else None
+        return [*found, *self._moving(), *self._windows(frame, count)]
+
+    def watch(self, frame: Frame, followed: Box | None) -> None:
+        self._scene.watch(frame, followed)
+
+    def glimpse(self, frame: Frame) -> list[Candidate]:
+        return [*self._moving(), *self._windows(frame, 1)]
+
+    def movers(self) -> list[Box]:
+        return self._scene.movers()
+
+    def lifeless(self, box: Box) -> bool:
+        return self._scene.lifeless(box)
 
     def confirms(self, frame: Frame, box: Box) -> bool:
         h, w = frame.image_bgr.shape[:2]
@@ -105,24 +135,21 @@ class PeopleFinder(AbstractFinder):
                 made.append(Candidate(_square(*centre, _HOG_TO_CROP * h / scale), "found", float(score)))
         return sorted(made, key=lambda c: -c.score)[: cfg.max_people]
 
-    def _moving(self, image_bgr: NDArray[np.uint8]) -> list[Candidate]:
-        """The largest region that differs from what the camera saw before; none if most of the picture does."""
-        scale = _MOTION_WIDTH_PX / image_bgr.shape[1]
-        small = cv2.resize(image_bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        grey = np.asarray(cv2.GaussianBlur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), (5, 5), 0), np.float32)
-        if self._background is None or self._background.shape != grey.shape:
-            self._background = grey
-            return []
-        changed = (np.abs(grey - self._background) > 20).astype(np.uint8)
-        self._background = 0.8 * self._background + 0.2 * grey
-        changed = np.asarray(cv2.morphologyEx(changed, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8)))
-        count, _, stats, _ = cv2.connectedComponentsWithStats(changed)
-        if count < 2 or changed.mean() > 0.4:
-            return []
-        x, y, w, h, area = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))]
-        if area < 0.005 * changed.size:
-            return []
-        return [Candidate(_square((x + w / 2) / scale, (y + h / 2) / scale, 1.15 * max(w, h) / scale), "guessed")]
+    def _moving(self) -> list[Candidate]:
+        return [Candidate(_grown(squared(box), _MOVER_TO_CROP), "moving") for box in self._scene.movers()]
+
+    def _windows(self, frame: Frame, count: int | None) -> list[Candidate]:
+        """The next `count` windows in turn that are not known to be empty; the first time all of them."""
+        chosen: list[Candidate] = []
+        boxes = _windows(frame.image_bgr.shape[1], frame.image_bgr.shape[0]) if self._cfg.windows else []
+        first = self._turn % max(len(boxes), 1)
+        for box in boxes[first:] + boxes[:first]:
+            if count is not None and len(chosen) == count:
+                break
+            self._turn += 1
+            if not self._scene.lifeless(box):
+                chosen.append(Candidate(box, "guessed"))
+        return chosen
 
 
 def squared(box: Box) -> Box:
@@ -147,11 +174,21 @@ def _moved(box: Box, x: float, y: float) -> Box:
     return box[0] + x, box[1] + y, box[2] + x, box[3] + y
 
 
-def _windows(w: int, h: int) -> list[Candidate]:
-    side = min(w, h)
-    squares = [_square(w / 2, h / 2, side), _square(w / 2, h / 2, 0.65 * side)]
-    if w > 1.2 * h:
-        squares += [_square(w / 4, h / 2, side), _square(3 * w / 4, h / 2, side)]
-    if h > 1.2 * w:
-        squares += [_square(w / 2, h / 2, 0.8 * h), _square(w / 2, 0.65 * h, side)]
-    return [Candidate(box, "guessed") for box in squares]
+def _grown(box: Box, factor: float) -> Box:
+    return _square((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, factor * (box[2] - box[0]))
+
+
+def _windows(w: int, h: int) -> list[Box]:
+    """Squares of several sizes over a frame of w x h px, neighbours a third of a side apart, the central ones first."""
+    boxes = []
+    sides = [share * min(w, h) for share in _WINDOW_SIDES]
+    for side in [float(h), *sides] if h > sides[0] else sides:
+        boxes += [_square(cx, cy, side) for cx in _places(w, side) for cy in _places(h, side)]
+    return sorted(boxes, key=lambda b: abs(b[0] + b[2] - w) + abs(b[1] + b[3] - h))
+
+
+def _places(length: int, side: float) -> NDArray[np.float64]:
+    """Centres of windows along one axis: from one border to the other, a few tenths of a side inside."""
+    if length <= 0.65 * side:
+        return np.array([length / 2])
+    return np.linspace(0.3 * side, length - 0.3 * side, max(math.ceil((length - 0.6 * side) / (side / 3)) + 1, 2))

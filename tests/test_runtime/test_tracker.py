@@ -26,6 +26,16 @@ def pose_at(centre: tuple[float, float], size: float = 80.0, confidence: float =
 class FakeFinder(AbstractFinder):
     def __init__(self, *candidates: Candidate, sees: bool = True) -> None:
         self.list, self.sees, self.searches = list(candidates), sees, 0
+        self.dead, self.moving = [], []
+
+    def glimpse(self, frame):
+        return self.list
+
+    def movers(self):
+        return self.moving
+
+    def lifeless(self, box):
+        return any(overlap(box, dead) > 0.5 for dead in self.dead)
 
     def candidates(self, frame):
         self.searches += 1
@@ -40,10 +50,23 @@ def found(centre: tuple[float, float] = (100, 120), how: str = "found") -> Candi
 
 
 def step(tracker: Tracker, i: int, *poses: Pose) -> Pose | None:
-    boxes = tracker.propose(frame(i))
-    given = list(poses) * len(boxes) if len(poses) == 1 else list(poses)
-    assert len(given) >= len(boxes)
-    return tracker.settle(frame(i), given[: len(boxes)])
+    """Both looks at one frame: a box shows the person next to its centre, or nobody where that is none of his."""
+    pose = tracker.settle(frame(i), [looked_at(b, poses) for b in tracker.propose(frame(i))])
+    return tracker.settle(frame(i), [looked_at(b, poses) for b in tracker.propose(frame(i))]) if tracker.fresh else pose
+
+
+def looked_at(box, poses: tuple[Pose, ...]) -> Pose:
+    def away(pose: Pose) -> float:
+        return float(np.hypot(*(middle(pose.joints_px) - np.reshape(box, (2, 2)).mean(0))))
+
+    pose = min(poses, key=away, default=None)
+    if len(poses) > 1 and away(pose) > 0.5 * (box[2] - box[0]):
+        return dataclasses.replace(pose_at(tuple(np.reshape(box, (2, 2)).mean(0)), confidence=0.0), box_xyxy_px=box)
+    return dataclasses.replace(pose, box_xyxy_px=box)
+
+
+def middle(joints_px: np.ndarray) -> np.ndarray:
+    return (joints_px.min(0) + joints_px.max(0)) / 2
 
 
 def test_a_person_is_taken_followed_lost_and_taken_again_under_a_new_number():
@@ -52,7 +75,6 @@ def test_a_person_is_taken_followed_lost_and_taken_again_under_a_new_number():
     first = step(tracker, 0, pose_at((100, 120)))
     assert first is not None
     assert first.track == 1
-    assert tracker.fresh
     for i in range(1, 20):
         pose = step(tracker, i, pose_at((100 + 2 * i, 120)))
         assert pose is not None
@@ -98,11 +120,19 @@ def test_collapsed_exploded_and_outside_poses_end_a_track_and_are_not_taken(bad)
 
 
 def test_a_guess_must_be_surer_than_a_detection_and_a_given_box_is_always_taken():
-    weak = pose_at((100, 120), confidence=0.3)
+    weak = pose_at((100, 120), confidence=0.25)
     assert step(Tracker(FakeFinder(found(how="guessed")), TrackerConfig()), 0, weak) is None
     assert step(Tracker(FakeFinder(found()), TrackerConfig()), 0, weak) is not None
     nothing = dataclasses.replace(weak, confidence=0.0)
     assert step(Tracker(FixedBox((60, 80, 140, 160)), TrackerConfig()), 0, nothing) is not None
+
+
+def test_joints_that_go_along_with_the_square_are_nobody_s():
+    tracker = Tracker(FakeFinder(found(), found((200, 120))), TrackerConfig())
+    tracker.settle(frame(0), [pose_at(tuple(np.reshape(b, (2, 2)).mean(0))) for b in tracker.propose(frame(0))])
+    assert tracker.fresh
+    boxes = tracker.propose(frame(0))
+    assert tracker.settle(frame(0), [pose_at(tuple(np.reshape(b, (2, 2)).mean(0))) for b in boxes]) is None
 
 
 def test_the_search_has_its_pace():
@@ -127,13 +157,75 @@ def test_an_unconfirmed_track_of_middling_confidence_ends():
     assert followed == pytest.approx(30 * cfg.unconfirmed_s, abs=2)
 
 
-def test_somebody_clearly_better_is_followed_instead():
-    tracker = Tracker(FakeFinder(found((100, 120)), found((250, 120))), TrackerConfig())
-    wall, person = pose_at((100, 120), confidence=0.3), pose_at((250, 120), confidence=0.95)
-    step(tracker, 0, wall, dataclasses.replace(person, confidence=0.0))
-    taken = [step(tracker, i, wall, person) for i in range(1, 90)]
-    assert taken[-1] is not None
-    assert taken[-1].track == 2
+NEAR, FAR = pose_at((220, 120), size=160, confidence=0.7), pose_at((60, 100), size=60, confidence=1.0)
+
+
+def both(**given) -> FakeFinder:
+    finder = FakeFinder(Candidate(NEAR.box_xyxy_px, "moving"), Candidate(FAR.box_xyxy_px, "found", 2.0))
+    for name, value in given.items():
+        setattr(finder, name, value)
+    return finder
+
+
+def test_the_nearer_person_is_taken_though_the_other_one_is_surer():
+    taken = step(Tracker(both(), TrackerConfig()), 0, NEAR, FAR)
+    assert taken is not None
+    assert taken.joints_px is NEAR.joints_px
+
+
+def test_a_nearer_person_who_appears_takes_over_after_some_votes_and_keeps_it():
+    tracker = Tracker(both(), TrackerConfig())
+    step(tracker, 0, FAR, pose_at((900, 900)))
+    tracks = [p.track for i in range(1, 120) if (p := step(tracker, i, NEAR, FAR)) is not None]
+    assert tracks[: TrackerConfig().votes] == [1] * TrackerConfig().votes
+    assert tracks == sorted(tracks)
+    assert tracks[30] == tracks[-1] == 2
+
+
+def test_two_alike_do_not_make_it_flip():
+    left, right = pose_at((80, 120), confidence=0.8), pose_at((240, 120), confidence=0.8)
+    tracker = Tracker(FakeFinder(found((80, 120)), found((240, 120))), TrackerConfig())
+    rng = np.random.default_rng(0)
+    for i in range(150):
+        seen = [dataclasses.replace(p, confidence=0.8 + 0.1 * rng.uniform(-1, 1)) for p in (left, right)]
+        pose = step(tracker, i, *seen)
+        assert pose is not None
+        assert pose.track == 1
+
+
+def test_of_two_alike_the_one_who_moves_is_taken():
+    poses = [pose_at((x, 120), confidence=c) for x, c in ((80, 0.9), (240, 0.7))]
+    finder = FakeFinder(found((80, 120)), found((240, 120)))
+    low, high = poses[1].joints_px.min(0), poses[1].joints_px.max(0)
+    finder.moving = [(float(low[0]), float(low[1]), float(high[0]), float(high[1]))]
+    taken = step(Tracker(finder, TrackerConfig()), 0, *poses)
+    assert taken is not None
+    assert taken.joints_px is poses[1].joints_px
+
+
+def test_where_nothing_lives_nobody_is_taken_and_nobody_kept():
+    thing = pose_at((100, 120))
+    finder = FakeFinder(found())
+    tracker = Tracker(finder, TrackerConfig())
+    step(tracker, 0, thing)
+    assert tracker.following
+    finder.dead = [thing.box_xyxy_px]
+    assert all(step(tracker, i, thing) is None for i in range(1, 60))
+    assert not tracker.following
+
+
+def test_a_followed_person_costs_one_look_a_frame_but_now_and_then():
+    tracker = Tracker(both(), TrackerConfig())
+    step(tracker, 0, NEAR, FAR)
+    looks = 0
+    for i in range(1, 301):
+        for _ in range(2):
+            boxes = tracker.propose(frame(i))
+            looks += len(boxes)
+            tracker.settle(frame(i), [looked_at(b, (NEAR, FAR)) for b in boxes])
+            if not tracker.fresh:
+                break
+    assert looks < 1.25 * 300
 
 
 def test_reset_equals_new_but_for_the_numbers():
@@ -155,15 +247,41 @@ def test_reset_equals_new_but_for_the_numbers():
 def test_the_search_proposes_what_moves():
     finder = PeopleFinder(FinderConfig(windows=False))
     image = np.full((240, 320, 3), 60, np.uint8)
-    finder.candidates(Frame(image, 0, 0.0))
+    finder.watch(Frame(image, 0, 0.0), None)
     moved = image.copy()
     moved[60:180, 200:240] = 220
-    guesses = [c.box for c in finder.candidates(Frame(moved, 1, 0.5)) if c.how == "guessed"]
-    assert len(guesses) == 1
-    assert overlap(guesses[0], squared((200, 60, 240, 180))) > 0.6
+    finder.watch(Frame(moved, 1, 0.5), None)
+    moving = [c.box for c in finder.candidates(Frame(moved, 1, 0.5)) if c.how == "moving"]
+    assert len(moving) == 1
+    assert overlap(moving[0], squared((200, 60, 240, 180))) > 0.6
+
+
+@pytest.mark.parametrize("size_hw", [(240, 320), (320, 240), (90, 400)])
+def test_the_windows_come_in_turn_and_leave_no_place_out(size_hw):
+    finder = PeopleFinder(FinderConfig())
+    nothing = Frame(np.full((*size_hw, 3), 60, np.uint8), 0, 0.0)
+    every = [c.box for c in finder.candidates(nothing)]
+    in_turn = [c.box for _ in range(len(every)) for c in finder.glimpse(nothing)]
+    assert in_turn == every
+    rng = np.random.default_rng(0)
+    for side in rng.uniform(0.45, 1.0, 200) * min(size_hw):
+        x, y = rng.uniform(side / 2, np.array(size_hw[::-1]) - side / 2)
+        person = (x - side / 2, y - side / 2, x + side / 2, y + side / 2)
+        assert max(overlap(person, box) for box in every) > 0.35
 
 
 def test_an_empty_wall_confirms_nobody():
     finder = PeopleFinder(FinderConfig())
     assert not finder.confirms(Frame(np.full((240, 320, 3), 99, np.uint8), 0, 0.0), (50.0, 50.0, 150.0, 150.0))
     assert not finder.confirms(Frame(IMAGE, 0, 0.0), (400.0, 50.0, 500.0, 150.0))
+
+
+def test_of_one_person_the_surest_look_is_taken_and_not_the_largest():
+    large, right = pose_at((160, 120), size=180, confidence=0.7), pose_at((160, 120), size=140, confidence=0.9)
+    tracker = Tracker(FakeFinder(found(), found()), TrackerConfig())
+    tracker.propose(frame(0))
+    tracker.settle(frame(0), [large, right])
+    poses = [large if b[3] - b[1] > 200 else right for b in tracker.propose(frame(0))]
+    taken = tracker.settle(frame(0), poses)
+    assert taken is not None
+    assert taken.joints_px is right.joints_px
