@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.lens import Lens
 from runtime.model import ModelOutput
@@ -35,29 +34,35 @@ def decode(
     """
     ratio = height_mm / TEMPLATE_HEIGHT_MM
     known = not lens.intrinsics.assumed
-    score = None if output.joint_score is None else output.joint_score[row]
+    cues = output.cues()[row : row + 1]
+    expected, aligned = (
+        None if m is None else ratio * float(m.expected_mm(cues)[0]) for m in (reference.mpjpe, reference.pa_mpjpe)
+    )
     return Pose(
         joints_mm=np.asarray(crop.pose_to_camera(output.pose_mm[row]) * ratio, np.float32),
         root_mm=np.asarray(crop.root_mm(output.camera[row], ratio), np.float32) if known else None,
         joints_px=np.asarray(lens.points_to_frame(crop.uv_to_px(output.joints_uv[row])), np.float32),
         box_xyxy_px=box,
-        confidence=confidence(score, float(output.cycle[row]), reference),
+        confidence=confidence(output, row, reference),
         track=0,
         z=output.z[row],
+        expected_error_mm=expected,
+        expected_pa_error_mm=aligned,
     )
 
 
-def confidence(joint_score: NDArray[np.float32] | None, cycle: float, reference: Confidence) -> float:
-    """0 (not to be used) to 1 (as on the source domain): clip(score / s, 0, 1) * exp(-max(0, cycle / c - 1)).
+def confidence(output: ModelOutput, row: int, reference: Confidence) -> float:
+    """0 (not to be used) to 1 (as on the source domain), by the expected error; see `ErrorModel.confidence`.
 
-    `score` is the mean over (17,) joint scores (left out where the network gives none), `cycle` is
-    mean |z - E_p(D_p(z))|; s and c are the medians of the two on held-out source frames. Not finite counts as 0.
+    A model that does not know its expected error gives clip(score / s, 0, 1) * exp(-max(0, cycle / c - 1)): `score` is
+    the mean over (17,) joint scores (left out where the network gives none), `cycle` is mean |z - E_p(D_p(z))|; s and c
+    are the medians of the two on held-out source frames. Not finite counts as 0.
     """
-    beyond = np.maximum(0.0, cycle / max(reference.cycle, 1e-9) - 1.0)  # keeps NaN, as `max` would not
-    prior = float(np.exp(-beyond))
-    if joint_score is None or reference.joint_score is None:
-        seen = 1.0
-    else:
-        seen = float(np.clip(float(joint_score.mean()) / max(reference.joint_score, 1e-9), 0.0, 1.0))
-    value = prior * seen
+    if reference.mpjpe is not None:
+        return float(reference.mpjpe.confidence(output.cues()[row : row + 1])[0])
+    beyond = np.maximum(0.0, float(output.cycle[row]) / max(reference.cycle, 1e-9) - 1.0)  # keeps NaN, unlike `max`
+    value = float(np.exp(-beyond))
+    if output.joint_score is not None and reference.joint_score is not None:
+        score = float(output.joint_score[row].mean())
+        value *= float(np.clip(score / max(reference.joint_score, 1e-9), 0.0, 1.0))
     return value if np.isfinite(value) else 0.0

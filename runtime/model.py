@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from runtime.backends.base import AbstractBackend
 from runtime.backends.onnx_runtime import OnnxBackend
-from sa3dhp_edge.contract import ModelContract, Tensor, read_contract
+from sa3dhp_edge.contract import ModelContract, Tensor, confidence_cues, read_contract
 from sa3dhp_edge.crop import normalise
-from sa3dhp_edge.errors import ContractMismatch, ModelError, ShapeError
+from sa3dhp_edge.errors import ContractMismatch, ShapeError
+from sa3dhp_edge.shipped import model_folder
 from sa3dhp_edge.skeleton import J
 
 Floats = NDArray[np.float32]
-
-SHIPPED = "shipped"
-"""The word that stands for a model delivered with the program."""
 
 _NEEDED = ("z", "pose_mm", "camera", "joints_uv")
 _POSE = Tensor("pose_mm", ("batch", J, 3))
@@ -44,6 +42,10 @@ class ModelOutput:
     joint_score: Floats | None
     cycle: Floats
 
+    def cues(self) -> NDArray[np.float64]:
+        """(N, 3) what tells of each pose's error; see `confidence_cues`."""
+        return confidence_cues(self.pose_mm, self.camera, self.joints_uv, self.joint_score, self.cycle)
+
 
 class Model:
     """The networks of a model folder; made by `Model.load`."""
@@ -61,25 +63,21 @@ class Model:
         """Read a model folder, checking every file against its hash and every tensor against the contract.
 
         Args:
-            folder: what `sa3dhp-edge export` wrote.
+            folder: what `sa3dhp-edge export` wrote, or `shipped`.
             threads: threads of one operator; 0 leaves the choice to the engine.
 
         Raises:
             ModelError: no model there, or a damaged one.
             ContractMismatch: a network whose inputs or outputs are not the promised ones.
         """
-        if str(folder) == SHIPPED:
-            raise ModelError(
-                "no model ships with this version yet",
-                "adapt and export one (`sa3dhp-edge export`), or name the model folder that the demo makes",
-            )
-        contract = read_contract(Path(folder))
+        folder = model_folder(folder)
+        contract = read_contract(folder)
         missing = [name for name in _NEEDED if name not in {t.name for t in contract.outputs}]
         if missing:
             raise ContractMismatch(
                 f"{folder}: the contract lists no output {', '.join(missing)}", "export the model again from its run"
             )
-        return Model(contract, Path(folder), threads)
+        return Model(contract, folder, threads)
 
     @property
     def crop_px(self) -> int:

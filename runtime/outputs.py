@@ -186,6 +186,8 @@ def _record(frame: Frame, pose: Pose, latency_ms: float) -> dict[str, Any]:
         "root_mm": None if pose.root_mm is None else _rounded(pose.root_mm),
         "joints_px": _rounded(pose.joints_px),
         "confidence": round(pose.confidence, 4),
+        "expected_error_mm": None if pose.expected_error_mm is None else round(pose.expected_error_mm, 1),
+        "expected_pa_error_mm": None if pose.expected_pa_error_mm is None else round(pose.expected_pa_error_mm, 1),
         "latency_ms": round(latency_ms, 2),
     }
 

@@ -4,6 +4,8 @@ g.onnx                image -> z, pose_mm, camera, joints_uv[, joint_score]; the
 e_m.onnx              z_window -> v
 frozen/*.onnx         e_p (pose_mm -> z), d_p (z -> pose_mm), d_m (v -> z_window), relation nets (z or v)
 weights/              the same networks for further adaptation: *.safetensors with settings.json
+                      (the shipped model keeps in frozen/ what the runtime needs, e_p; its g.onnx and e_m.onnx point
+                      into weights/, where matrices are in half precision)
 parity.json           what the export measured, in mm
 contract.json         this record, with a hash of every file above
 """
@@ -16,6 +18,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sa3dhp_edge.errors import ContractMismatch, ModelError
 from sa3dhp_edge.skeleton import JOINTS, PARENTS, TEMPLATE_BONE_MM, TEMPLATE_HEIGHT_MM
@@ -45,17 +50,103 @@ class RelationNet:
     held_out_error: float
 
 
+CUES = ("doubt", "disagreement", "cycle")
+"""What tells of a pose's error without a label; see `confidence_cues`."""
+
+
 @dataclass(frozen=True)
-class Confidence:
-    """Source-domain references that a run-time confidence is measured against.
+class ErrorModel:
+    """A pose's expected error: exp(offset + weights . cues) in mm, fitted where the truth is known.
 
     Attributes:
-        cycle: median over held-out source frames of mean |z - E_p(D_p(z))|.
-        joint_score: median over held-out source frames of the mean joint score; None where G gives none.
+        offset: see above.
+        weights: one per `CUES`, none below 0: more doubt never means less error.
+        least_mm, typical_mm, most_mm: smallest, median and largest expected error of the frames it was fitted on.
+        useless_mm: from here on a pose is worth nothing: as wrong as the pose of another frame, or as G is where
+            nobody is.
+    """
+
+    offset: float
+    weights: tuple[float, float, float]
+    least_mm: float
+    typical_mm: float
+    most_mm: float
+    useless_mm: float
+
+    def __post_init__(self) -> None:
+        # written so that nan, which compares as false, is refused as well
+        if not (self.least_mm <= self.typical_mm <= self.most_mm and self.typical_mm < self.useless_mm):
+            raise ValueError(f"an expected error of {self.least_mm}, {self.typical_mm}, {self.most_mm} mm")
+        if len(self.weights) != len(CUES) or not min(self.weights) >= 0:
+            raise ValueError(f"weights {self.weights}")
+
+    def unbounded_mm(self, cues: NDArray[np.floating]) -> NDArray[np.float64]:
+        """What the formula gives for cues (N, 3): (N,) mm, beyond what was seen as well; infinite for cues that are not
+        finite."""
+        exponent = self.offset + np.asarray(cues, np.float64) @ np.array(self.weights)
+        return np.exp(np.where(np.isfinite(exponent), np.minimum(exponent, 50.0), np.inf))
+
+    def expected_mm(self, cues: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Expected error of poses with the cues (N, 3): (N,) mm within the range that was seen."""
+        return np.clip(self.unbounded_mm(cues), self.least_mm, self.most_mm)
+
+    def confidence(self, cues: NDArray[np.floating]) -> NDArray[np.float64]:
+        """(N,): 1 at a typical source frame's expected error and below, 0 from `useless_mm` on, linear between."""
+        return np.clip((self.useless_mm - self.unbounded_mm(cues)) / (self.useless_mm - self.typical_mm), 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """What a run-time confidence is measured against, from held-out source frames.
+
+    Attributes:
+        cycle: median of mean |z - E_p(D_p(z))|.
+        joint_score: median of the mean joint score; None where G gives none.
+        mpjpe, pa_mpjpe: expected error without and after similarity alignment; None where no cue tells of it, and in
+            models of earlier versions.
     """
 
     cycle: float
     joint_score: float | None
+    mpjpe: ErrorModel | None = None
+    pa_mpjpe: ErrorModel | None = None
+
+    @staticmethod
+    def read(raw: dict[str, Any]) -> Confidence:
+        """From JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: something is missing, too much, or no number.
+        """
+        score = raw["joint_score"]
+        models = {name: _error_model(raw.get(name)) for name in ("mpjpe", "pa_mpjpe")}
+        return Confidence(float(raw["cycle"]), None if score is None else float(score), **models)
+
+
+def confidence_cues(
+    pose_mm: NDArray[np.floating],
+    camera: NDArray[np.floating],
+    joints_uv: NDArray[np.floating],
+    joint_score: NDArray[np.floating] | None,
+    cycle: NDArray[np.floating],
+) -> NDArray[np.float64]:
+    """(N, 3) numbers that grow with a pose's error, in the order of `CUES`.
+
+    doubt: 1 - mean joint score, 0 where G gives none. disagreement: log of 1 + mean distance in mm, at the template's
+    size, between the 2D joints and the pose projected by G's own camera. cycle: log of 1 + 1000 |z - E_p(D_p(z))|.
+
+    Args:
+        pose_mm: (N, 17, 3).
+        camera: (N, 3) weak perspective.
+        joints_uv: (N, 17, 2).
+        joint_score: (N, 17) or None.
+        cycle: (N,) mean |z - E_p(D_p(z))|.
+    """
+    scale = np.maximum(camera[:, :1], 1e-3)
+    projected = pose_mm[..., :2] / 1000 * scale[:, None] + camera[:, None, 1:]
+    apart_mm = np.linalg.norm(projected - joints_uv, axis=-1).mean(-1) / scale[:, 0] * 1000
+    doubt = np.zeros(len(cycle)) if joint_score is None else 1.0 - joint_score.mean(-1)
+    return np.stack([doubt, np.log1p(apart_mm), np.log1p(1000 * cycle)], -1).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -161,13 +252,19 @@ def _from_json(raw: dict[str, Any], model: Path) -> ModelContract:
         made["inputs"] = tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in raw["inputs"])
         made["outputs"] = tuple(Tensor(t["name"], tuple(t["shape"]), t["dtype"]) for t in raw["outputs"])
         made["relations"] = tuple(RelationNet(**r) for r in raw["relations"])
-        score = raw["confidence"]["joint_score"]
-        made["confidence"] = Confidence(float(raw["confidence"]["cycle"]), None if score is None else float(score))
+        made["confidence"] = Confidence.read(raw["confidence"])
         made["mean"], made["std"] = _three(raw["mean"]), _three(raw["std"])
         made["crop_px"], made["files"] = int(raw["crop_px"]), dict(raw["files"])
         return ModelContract(**made)
     except (AttributeError, KeyError, TypeError, ValueError) as e:
         raise ContractMismatch(f"{model / FILE} is incomplete: {e}", _AGAIN) from e
+
+
+def _error_model(raw: dict[str, Any] | None) -> ErrorModel | None:
+    if raw is None:
+        return None
+    numbers = {name: float(value) for name, value in raw.items() if name != "weights"}
+    return ErrorModel(weights=_three(raw["weights"]), **numbers)
 
 
 def _three(values: Any) -> tuple[float, float, float]:

@@ -29,8 +29,10 @@ def mpjpe(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
     return np.asarray(joint_errors(predicted_mm, true_mm).mean(-1))
 
 
-def procrustes(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
+def procrustes(predicted_mm: Array, true_mm: Array, *, rescale: bool = True) -> NDArray[np.float64]:
     """Each predicted (..., J, 3) pose moved onto its truth by the best similarity, never a mirror.
+
+    Without `rescale` it is moved by a rotation and a shift only.
 
     Source: Umeyama 1991, eq. 40-43.
     """
@@ -42,13 +44,40 @@ def procrustes(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
     sign = np.ones_like(s)
     sign[..., -1] = np.sign(np.linalg.det(u @ vt))
     rotation = (u * sign[..., None, :]) @ vt
-    scale = (s * sign).sum(-1) / np.maximum((p * p).sum((-2, -1)), 1e-9)
+    scale = (s * sign).sum(-1) / np.maximum((p * p).sum((-2, -1)), 1e-9) if rescale else np.ones(s.shape[:-1])
     return np.asarray(scale[..., None, None] * (p @ rotation) + t_mean)
 
 
 def pa_mpjpe(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:
     """MPJPE (...,) after `procrustes` of each pose (Protocol 2)."""
     return np.asarray(np.linalg.norm(procrustes(predicted_mm, true_mm) - true_mm, axis=-1).mean(-1))
+
+
+def mpjpe_rigid(predicted_mm: Array, true_mm: Array) -> float:
+    """MPJPE of a clip (T, J, 3) after one rotation for all of it: blind to a wrong direction of view, not to scale."""
+    p, t = predicted_mm - predicted_mm[:, :1], true_mm - true_mm[:, :1]
+    turned = procrustes(p.reshape(-1, 3), t.reshape(-1, 3), rescale=False).reshape(p.shape)
+    return float(mpjpe(turned, t).mean())
+
+
+def jitter(pose_mm: Array, good: NDArray[np.bool_]) -> float:
+    """Mean second difference of root-relative poses (T, J, 3) over triples of `good` (T,) frames.
+
+    In mm per frame squared; nan where there is no such triple.
+    """
+    p = pose_mm - pose_mm[:, :1]
+    runs = good[:-2] & good[1:-1] & good[2:]
+    bends = np.linalg.norm((p[:-2] - 2 * p[1:-1] + p[2:])[runs], axis=-1)
+    return float(bends.mean()) if runs.any() else float("nan")
+
+
+def pck_torso(predicted: Array, true: Array, torso: Array, share: float = 0.2) -> float:
+    """Share of joints (N, J, 2) in a picture nearer to the truth than 0.2 of their torso (N,); unknown ones left out.
+
+    Source: Sapp & Taskar 2013 (MODEC), sec. 6, there with one diagonal of the torso.
+    """
+    apart = np.linalg.norm(predicted - true, axis=-1)
+    return float((apart < share * torso[:, None])[np.isfinite(apart)].mean())
 
 
 def pa_mpjpe_true_bones(predicted_mm: Array, true_mm: Array) -> NDArray[np.float64]:

@@ -47,6 +47,9 @@ class Pose:
         confidence: 0 (not to be used) to 1.
         track: stays the same while a person is followed.
         z: (32,) pose latent.
+        expected_error_mm: mean distance to be expected between `joints_mm` and the truth, or None where the model does
+            not know it.
+        expected_pa_error_mm: the same after similarity alignment.
     """
 
     joints_mm: NDArray[np.float32]
@@ -56,6 +59,8 @@ class Pose:
     confidence: float
     track: int
     z: NDArray[np.float32]
+    expected_error_mm: float | None = None
+    expected_pa_error_mm: float | None = None
 
     def __post_init__(self) -> None:
         if self.joints_mm.shape != (J, 3) or self.joints_px.shape != (J, 2):

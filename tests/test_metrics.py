@@ -111,3 +111,28 @@ def test_poses_of_different_shapes_are_refused(poses: np.ndarray) -> None:
             metrics.mpjpe(other, poses)
     with pytest.raises(ShapeError):
         metrics.pa_mpjpe(poses[..., :2], poses[..., :2])
+
+
+def test_mpjpe_rigid_forgives_one_rotation_for_the_clip_and_nothing_else(
+    poses: np.ndarray, rng: np.random.Generator
+) -> None:
+    assert metrics.mpjpe_rigid(poses @ rotation(rng), poses) < 0.01
+    assert metrics.mpjpe_rigid(1.1 * poses, poses) == pytest.approx(metrics.mpjpe(1.1 * poses, poses).mean(), rel=0.02)
+    each = np.stack([p @ rotation(rng) for p in poses])
+    assert metrics.mpjpe_rigid(each, poses) > 50
+
+
+def test_jitter_is_the_second_difference_over_whole_triples(rng: np.random.Generator) -> None:
+    steady = np.arange(8.0)[:, None, None] * rng.normal(size=(1, 17, 3)) + rng.normal(size=(1, 17, 3))
+    good = np.ones(8, bool)
+    assert metrics.jitter(steady, good) < 1e-9
+    steady[3, 5, 0] += 17
+    assert metrics.jitter(steady, good) == pytest.approx((1 + 2 + 1) / 6)
+    assert metrics.jitter(steady, np.arange(8) != 3) < 1e-9
+    assert np.isnan(metrics.jitter(steady, np.arange(8) % 3 > 0))
+
+
+def test_pck_torso_counts_within_a_fifth_of_each_torso() -> None:
+    true = np.zeros((2, 4, 2))
+    guess = true + np.array([[[9.0, 0], [11, 0], [0, 0], [np.nan, 0]], [[19.0, 0], [21, 0], [0, 0], [0, 0]]])
+    assert metrics.pck_torso(guess, true, np.array([50.0, 100.0])) == pytest.approx(5 / 7)

@@ -55,10 +55,10 @@ class ModelSet:
         """The same model with another G, and what was done to it."""
         return replace(self, g=g, lineage=(*self.lineage, line))
 
-    def save(self, folder: Path) -> None:
-        """Write every network and `settings.json`, the last one last."""
+    def save(self, folder: Path, half: bool = False) -> None:
+        """Write every network and `settings.json`, the last one last; with `half` matrices in half precision."""
         for name, net in self._networks().items():
-            save_weights(folder / f"{name}.safetensors", net)
+            save_weights(folder / f"{name}.safetensors", net, half)
         about = {
             "format": FORMAT,
             "settings": to_dict(self.settings),
@@ -116,7 +116,7 @@ def _untrained(about: dict[str, Any]) -> ModelSet:
         d_m=d_m,
         relations={key: RelationTransformer(latent_size(key[0])) for key in errors},
         relation_errors=errors,
-        confidence=Confidence(**about["confidence"]),
+        confidence=Confidence.read(about["confidence"]),
         lineage=tuple(about["lineage"]),
     )
 

@@ -93,7 +93,7 @@ def _read(clip: Path, name: str) -> Take:
     joints_mm[unscored] = np.nan
     if joints_px is not None:
         joints_px[unscored] = np.nan
-    camera, how = _camera(clip, joints_mm, joints_px)
+    camera, how = camera_of(clip, joints_mm, joints_px)
     fps = float(data["fps"]) if "fps" in data and data["fps"].size == 1 else fps_of(clip / _VIDEO)
     return Take(
         dataset=READER.name, name=name, subject=clip.parent.name if "/" in name else clip.name, action=clip.name,
@@ -112,9 +112,14 @@ def _skeleton(truth: Path, joints: NDArray[np.str_]) -> tuple[str, list[int]]:
     raise DataError(f"{truth} has the joints {', '.join(names)}: no {', '.join(lacking)}", _AGAIN)
 
 
-def _camera(
+def camera_of(
     clip: Path, joints_mm: NDArray[np.float32], joints_px: NDArray[np.float32] | None
 ) -> tuple[Intrinsics, str]:
+    """A clip's camera, from camera.json or from joints (T, J, 3) mm and where they are seen (T, J, 2), and how.
+
+    Raises:
+        DataError: neither tells of the camera.
+    """
     path = clip / "camera.json"
     if path.is_file():
         return _camera_file(path), f"camera from {path.name}"

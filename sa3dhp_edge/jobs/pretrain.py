@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from sa3dhp_edge.adaptation.calibration import source_confidence
 from sa3dhp_edge.adaptation.device import training_device, use_threads
 from sa3dhp_edge.adaptation.distributed import ALONE, Team, open_team
 from sa3dhp_edge.adaptation.image_to_latent import PaperG, image_network
@@ -20,7 +21,7 @@ from sa3dhp_edge.adaptation.poses import PoseSampler
 from sa3dhp_edge.adaptation.prelearning import fit_motion_autoencoder, fit_pose_autoencoder, fit_relation, non_localness
 from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.adaptation.relations import CANDIDATES_V, CANDIDATES_Z, Rule
-from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent, learn_images, read_frames
+from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent, learn_images
 from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.checkpoint import load_weights, save_weights
 from sa3dhp_edge.config import Settings, from_dict, to_dict
@@ -209,24 +210,10 @@ def _learn_images(
     freeze(g)
     log.say("source model: " + _line(report))
     line = f"source {settings.source.domain}, {settings.source.steps} steps, seed {settings.seed}"
-    model = replace(
-        learned.with_g(g, line), settings=settings, confidence=confidence_references(g, e_p, d_p, probe, px)
-    )
+    model = replace(learned.with_g(g, line), settings=settings, confidence=source_confidence(g, e_p, d_p, probe, px))
     model.save(run.weights)
     run.finish("source", report)
     return model
-
-
-def confidence_references(
-    g: torch.nn.Module, e_p: PoseEncoder, d_p: PoseDecoder, frames: FrameSet, crop_px: int
-) -> Confidence:
-    """What the prior cycle and the joint maps say on pictures G knows: medians over held-out source frames."""
-    pose, _, readings = read_frames(g, d_p, frames.images, crop_px)
-    with torch.no_grad():
-        z = torch.cat([r.z for r in readings])
-        cycle = float((z - e_p(torch.from_numpy(pose))).abs().mean(-1).median())
-    scores = [r.score for r in readings if r.score is not None]
-    return Confidence(cycle, float(torch.cat(scores).mean(-1).median()) if scores else None)
 
 
 def _stage(run: RunFolder, name: str, do: Callable[[], Report], nets: dict[str, torch.nn.Module], *own: str) -> Report:

@@ -13,6 +13,7 @@ import pytest
 from sa3dhp_edge.contract import (
     FILE,
     Confidence,
+    ErrorModel,
     ModelContract,
     RelationNet,
     Tensor,
@@ -54,6 +55,24 @@ def _contract(folder: Path) -> ModelContract:
 
 def test_a_contract_comes_back_as_it_went(model: Path) -> None:
     assert read_contract(model) == _contract(model)
+
+
+def test_a_calibration_comes_back_and_may_be_absent(model: Path) -> None:
+    known = ErrorModel(3.0, (1.5, 0.25, 0.0), 70.0, 110.0, 260.0, 300.0)
+    whole = replace(_contract(model), confidence=Confidence(0.05, 0.7, known, replace(known, offset=2.5)))
+    (model / FILE).write_text(whole.to_json())
+    assert read_contract(model) == whole
+    _edit(model, lambda raw: [raw["confidence"].pop(name) for name in ("mpjpe", "pa_mpjpe")])
+    assert read_contract(model).confidence == Confidence(0.05, 0.7), "as folders of earlier versions are"
+
+
+@pytest.mark.parametrize("wrong", [{"weights": [1, -1, 0]}, {"useless_mm": 90.0}, {"offset": "much"}, {"weights": [1]}])
+def test_a_calibration_that_cannot_be_is_refused(model: Path, wrong: dict[str, Any]) -> None:
+    known = ErrorModel(3.0, (1.5, 0.25, 0.0), 70.0, 110.0, 260.0, 300.0)
+    (model / FILE).write_text(replace(_contract(model), confidence=Confidence(0.05, 0.7, known)).to_json())
+    _edit(model, lambda raw: raw["confidence"]["mpjpe"].update(wrong))
+    with pytest.raises(ContractMismatch, match="is incomplete"):
+        read_contract(model)
 
 
 def test_the_hash_speaks_for_every_file(model: Path) -> None:

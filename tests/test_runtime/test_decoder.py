@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from runtime.estimator import Estimator
 from runtime.lens import Lens
 from runtime.model import Model, ModelOutput
 from runtime.region import part_around
-from sa3dhp_edge.contract import Confidence
+from sa3dhp_edge.contract import Confidence, ErrorModel
 from sa3dhp_edge.crop import CropCamera, cut, square_box
 from sa3dhp_edge.geometry import Intrinsics, project
 from sa3dhp_edge.records import Frame
@@ -65,14 +67,53 @@ def test_without_a_calibration_there_is_no_place():
     assert decode(out, 0, crop, square_box(px), Lens(guess), REFERENCE).root_mm is None
 
 
-def test_confidence_falls_with_score_and_with_distance_from_the_prior():
-    score = np.full(17, 0.8, np.float32)
-    assert confidence(score, 0.1, REFERENCE) == pytest.approx(1)
-    assert confidence(score / 2, 0.1, REFERENCE) == pytest.approx(0.5)
-    assert confidence(score, 0.2, REFERENCE) == pytest.approx(np.exp(-1))
-    assert confidence(None, 0.1, REFERENCE) == pytest.approx(1)
-    assert confidence(score, float("nan"), REFERENCE) == 0
-    assert confidence(score, 1e9, REFERENCE) == 0
+def seen_with(score: float | None, cycle: float) -> ModelOutput:
+    pose, _ = person(np.random.default_rng(3))
+    uv = pose[:, :2] / 1000
+    made = output_for(pose, np.array([1.0, 0, 0]), uv, 0.0 if score is None else score)
+    joint_score = None if score is None else made.joint_score
+    return dataclasses.replace(made, cycle=np.array([cycle], np.float32), joint_score=joint_score)
+
+
+def test_without_a_calibration_confidence_falls_with_score_and_with_distance_from_the_prior():
+    said = {
+        (0.8, 0.1): 1, (0.4, 0.1): 0.5, (0.8, 0.2): np.exp(-1), (None, 0.1): 1, (0.8, float("nan")): 0, (0.8, 1e9): 0
+    }  # fmt: skip
+    for (score, cycle), wanted in said.items():
+        assert confidence(seen_with(score, cycle), 0, REFERENCE) == pytest.approx(wanted)
+
+
+def test_a_calibrated_model_promises_millimetres_that_grow_with_every_cue():
+    model = ErrorModel(np.log(50), (2.0, 0.3, 0.1), least_mm=60, typical_mm=100, most_mm=250, useless_mm=300)
+    aligned = dataclasses.replace(model, offset=np.log(25), least_mm=30)
+    reference = dataclasses.replace(REFERENCE, mpjpe=model, pa_mpjpe=aligned)
+    crop, lens = CropCamera.looking_at((0, 0, 100, 100), CAMERA), Lens(CAMERA)
+
+    def made(out: ModelOutput, height_mm: float = 1700.0):
+        return decode(out, 0, crop, (0, 0, 100, 100), lens, reference, height_mm)
+
+    good, doubtful, nobody = (seen_with(score, 0.02) for score in (0.8, 0.5, 0.0))
+    off = dataclasses.replace(good, joints_uv=good.joints_uv + np.float32(0.1))
+    strange = dataclasses.replace(good, cycle=good.cycle * 5)
+    poses = [made(out) for out in (good, doubtful, nobody)]
+    errors = [p.expected_error_mm for p in poses]
+    assert errors == sorted(errors)
+    assert errors[0] == pytest.approx(50 * np.exp(0.4 + 0.1 * np.log(21)), rel=1e-3)
+    assert all(made(out).expected_error_mm > errors[0] for out in (off, strange))
+    assert poses[0].expected_pa_error_mm == pytest.approx(errors[0] / 2, rel=1e-3)
+    assert [p.confidence for p in poses] == sorted((p.confidence for p in poses), reverse=True)
+    assert poses[0].confidence > 0.9
+    assert made(good, 850.0).expected_error_mm == pytest.approx(errors[0] / 2), "a child is misjudged by less"
+    for broken in (float("nan"), float("inf")):
+        worst = made(dataclasses.replace(good, cycle=np.array([broken], np.float32)))
+        assert (worst.expected_error_mm, worst.confidence) == (250, 0)
+
+
+def test_confidence_is_1_at_a_typical_frame_and_0_where_a_pose_is_useless():
+    model = ErrorModel(0.0, (1.0, 0.0, 0.0), least_mm=60, typical_mm=100, most_mm=250, useless_mm=300)
+    cues = np.log([[10.0, 1, 1], [100, 1, 1], [200, 1, 1], [300, 1, 1], [9000, 1, 1]])
+    assert model.confidence(cues) == pytest.approx([1, 1, 0.5, 0, 0])
+    assert model.expected_mm(cues) == pytest.approx([60, 100, 200, 250, 250])
 
 
 def test_lens_points_go_to_the_frame_and_back():

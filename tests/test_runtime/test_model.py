@@ -37,12 +37,6 @@ def test_pictures_of_another_size_or_type_are_refused(fake_model):
             model.estimate(bad)
 
 
-def test_the_shipped_model_says_what_to_do_instead():
-    with pytest.raises(ModelError, match="no model ships") as e:
-        Model.load("shipped")
-    assert "export" in e.value.hint
-
-
 def test_a_changed_file_and_a_missing_folder_are_model_errors(make_model, tmp_path):
     folder = make_model(tmp_path / "m")
     (folder / "e_m.onnx").write_bytes(b"other")

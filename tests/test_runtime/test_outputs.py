@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -34,7 +35,8 @@ def contract(fake_model):
 
 def test_the_records_have_exactly_the_promised_fields(contract, tmp_path):
     with PoseWriter(tmp_path / "p.jsonl", STREAM, contract) as writer:
-        writer.write(FRAME, some_pose(), 12.3456)
+        known = dataclasses.replace(some_pose(), expected_error_mm=123.456, expected_pa_error_mm=98.76)
+        writer.write(FRAME, known, 12.3456)
         writer.write(FRAME, some_pose(root=False), 12.3456)
         writer.write(FRAME, None, 1.0)
     header, pose, rootless, empty = read_poses(tmp_path / "p.jsonl")
@@ -51,10 +53,12 @@ def test_the_records_have_exactly_the_promised_fields(contract, tmp_path):
     assert header["intrinsics"]["assumed"] is True
     assert list(pose) == [
         *("record", "frame", "time_s", "track", "box_xyxy_px", "joints_mm", "root_mm", "joints_px", "confidence"),
-        "latency_ms",
+        *("expected_error_mm", "expected_pa_error_mm", "latency_ms"),
     ]
     assert (pose["frame"], pose["time_s"], pose["track"], pose["latency_ms"]) == (7, 0.2333, 3, 12.35)
     assert pose["confidence"] == 0.8765
+    assert (pose["expected_error_mm"], pose["expected_pa_error_mm"]) == (123.5, 98.8)
+    assert rootless["expected_error_mm"] is rootless["expected_pa_error_mm"] is None
     assert pose["box_xyxy_px"] == [10.0, 20.0, 110.12, 120.0]
     assert np.allclose(pose["joints_mm"], some_pose().joints_mm, atol=0.005)
     assert np.allclose(pose["root_mm"], [1, 2, 3000.12])
