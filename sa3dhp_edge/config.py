@@ -161,6 +161,9 @@ class AdaptConfig:
     replay: float = 1.0
     """Weight of the supervised source loss that goes with every step; 0 switches it off."""
     replay_batch: int = 32
+    chunk: int = 0
+    """Pictures of a window or a contrast whose activations are held at a time, at the price of reading twice; 0 holds
+    all."""
     weight_uv: float = 0.5
     """Weight of 2D and camera equivariance beside each spatial rule."""
     max_target_frames: int = 6000

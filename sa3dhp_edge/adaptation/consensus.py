@@ -2,8 +2,8 @@
 
 Each view's answer is carried back by the view's own exact rule, in pose space (method, section 9.5), so that all speak
 of one pose; their mean errs less than any of them, and a clip's means are smoothed in time. Differs: the paper compares
-two latents and moves both. Here the views together teach each view, and their labels stand still for a while: there is no
-constant answer to slide into.
+two latents and moves both. Here the views together teach each view, and their labels stand still for a while: there is
+no constant answer to slide into.
 """
 
 from __future__ import annotations

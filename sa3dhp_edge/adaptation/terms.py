@@ -19,6 +19,7 @@ from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT
 from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.target import Moments, TargetClips
+from sa3dhp_edge.adaptation.two_pass import two_pass
 from sa3dhp_edge.adaptation.views import Views, change_light, normalised, plain_views, random_views
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import ConfigError
@@ -197,7 +198,9 @@ class Terms:
         return self.nets.e_m(moments.mix(self._read(crops).z))  # type: ignore[no-any-return]
 
     def _read(self, crops: Tensor) -> Reading:
-        return self.nets.g(normalised(crops).contiguous(memory_format=torch.channels_last))  # type: ignore[no-any-return]
+        images = normalised(crops).contiguous(memory_format=torch.channels_last)
+        chunk = self.cfg.chunk
+        return two_pass(self.nets.g, images, chunk) if chunk else self.nets.g(images)
 
 
 def plane_residual(rule: Rule, anchor: Reading, positive: Reading) -> Tensor:
