@@ -1,4 +1,4 @@
-"""The demo and the experiment from nothing, at the smallest size that still goes through every stage."""
+"""The demo from nothing, at the smallest size that still goes through every stage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from sa3dhp_edge import config
 from sa3dhp_edge.errors import OutputError
 from sa3dhp_edge.jobs import demo as demo_job
-from sa3dhp_edge.jobs import experiment
 
 TINY = (
     "pose_autoencoder.steps=20", "motion_autoencoder.steps=5", "relations.steps=5", "relations.study_samples=20",
@@ -24,9 +23,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Presets and rendered sets cut down; nothing else is changed."""
     tiny = config.override(config.preset("demo"), TINY)
     monkeypatch.setattr(demo_job, "preset", lambda name: tiny)
-    for module in (demo_job, experiment):
-        monkeypatch.setattr(module, "TARGET_CLIPS", 3)
-        monkeypatch.setattr(module, "TEST_CLIPS", 2)
+    monkeypatch.setattr(demo_job, "TARGET_CLIPS", 3)
+    monkeypatch.setattr(demo_job, "TEST_CLIPS", 2)
     monkeypatch.setattr(demo_job, "VIDEO_SECONDS", 0.5)
 
 
@@ -51,14 +49,3 @@ def test_the_demo_refuses_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists already"):
         demo_job.demo(tmp_path, 0)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("small")
-def test_an_experiment_goes_on_where_it_was_and_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Finished variants are read, not repeated."""
-    first = experiment.adaptation(out=tmp_path, seeds=(0,), preset_name="demo", overrides=TINY)
-    monkeypatch.setattr(experiment, "_try", lambda *a: pytest.fail("a finished variant was done again"))
-    assert experiment.adaptation(out=tmp_path, seeds=(0,), preset_name="demo", overrides=TINY) == first
-    assert {v.name for v in experiment.variants()} == set(first["table"])
-    assert (tmp_path / "adaptation.png").read_bytes()[:4] == b"\x89PNG"

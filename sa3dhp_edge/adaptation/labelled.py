@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,9 @@ from sa3dhp_edge.skeleton import to_template
 SOURCE_TILT_DEG = 15.0
 SOURCE_FAR_SHARE = 0.25
 """Cameras are not always level, and the rules of adaptation turn pictures: G has to read tilted people as well."""
+
+Pictures = FrameSet | Pool | tuple[FrameSet | Pool, ...]
+"""Labelled pictures; of several sets each is as likely to be drawn from."""
 
 
 class Stored(NamedTuple):
@@ -128,6 +132,34 @@ class LabelledPool(LabelledSource):
         return {"waiting_share": self.pool.waiting_share, "first_fill_s": self.pool.first_fill_s}
 
 
-def labelled(frames: FrameSet | Pool, crop_px: int, e_p: PoseEncoder) -> LabelledSource:
-    """The source that a frame set or a pool makes."""
-    return LabelledPool(frames, crop_px, e_p) if isinstance(frames, Pool) else LabelledFrames(frames, crop_px, e_p)
+class LabelledMix(LabelledSource):
+    """Several sources, each as likely as the others to give a picture of a batch, however large it is."""
+
+    def __init__(self, sources: Sequence[LabelledSource], crop_px: int, e_p: PoseEncoder) -> None:
+        super().__init__(crop_px, e_p)
+        self._sources = sources
+
+    def at(self, step: int) -> None:
+        for source in self._sources:
+            source.at(step)
+
+    def stored(self, rng: np.random.Generator, count: int, part: int) -> Stored:
+        counts = rng.multinomial(count, np.full(len(self._sources), 1 / len(self._sources))).tolist()
+        drawn = [s.stored(rng, n, part) for s, n in zip(self._sources, counts, strict=True) if n]
+        return Stored(*(np.concatenate(column) for column in zip(*drawn, strict=True)))
+
+    def told(self) -> dict[str, float]:
+        """What the slowest of them says."""
+        told: dict[str, float] = {}
+        for source in self._sources:
+            told |= {k: max(v, told.get(k, v)) for k, v in source.told().items()}
+        return told
+
+
+def labelled(pictures: Pictures, crop_px: int, e_p: PoseEncoder) -> LabelledSource:
+    """The source that a frame set, a pool, or several of them make."""
+    if isinstance(pictures, tuple):
+        return LabelledMix([labelled(each, crop_px, e_p) for each in pictures], crop_px, e_p)
+    if isinstance(pictures, Pool):
+        return LabelledPool(pictures, crop_px, e_p)
+    return LabelledFrames(pictures, crop_px, e_p)

@@ -206,6 +206,29 @@ def non_localness(
     return {"distance": distance, "over_random": distance / max(random, 1e-9)}
 
 
+def relation_errors(
+    t: nn.Module, rule: Rule, latent: str, sampler: PoseSampler, nets: dict[str, nn.Module], count: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """How near T comes to E(rule(y)) beside answers that need no learning, on the samples of `non_localness`.
+
+    Returns:
+        "t", "identity" (E(y) as it is; its distance is d_r), "mean" (of these goals: the best constant) and
+        "exact" (the goal itself: what the auto-encoders alone cost) -> "distance" (mean norm of the difference),
+        "latent" (its mean absolute value) and "mm" (MPJPE of the decoded poses).
+    """
+    with on_device(sampler.device, t, *nets.values()), torch.no_grad():
+        start, goal, goal_pose = relation_pairs(rule, latent, sampler, nets, count, seed, HELD_OUT + 1)
+        answers = {"t": t(start), "identity": start, "mean": goal.mean(0, keepdim=True), "exact": goal}
+        return {
+            name: {
+                "distance": float((answer - goal).norm(dim=-1).mean()),
+                "latent": float((answer - goal).abs().mean()),
+                "mm": _mpjpe(_decode(answer, latent, nets), goal_pose),
+            }
+            for name, answer in answers.items()
+        }
+
+
 def _decode(
     latents: Tensor, latent: str, nets: dict[str, nn.Module], frames: NDArray[np.int64] | None = None
 ) -> Tensor:

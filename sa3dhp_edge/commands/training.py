@@ -21,9 +21,19 @@ from sa3dhp_edge.commands.words import (
     working,
 )
 from sa3dhp_edge.extras import need
+from sa3dhp_edge.shipped import SHIPPED
 
+_FROM_NOTHING = "nothing"
 Start = Annotated[
     str | None, typer.Option("--from", metavar="MODEL", help="A model or run to start from: no training before.")
+]
+AdaptStart = Annotated[
+    str,
+    typer.Option("--from", metavar="MODEL", help=f"A model or run to start from; `{_FROM_NOTHING}` trains all first."),
+]
+Labelled = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FOLDER", help="Labelled frames to replay beside the source; can be repeated."),
 ]
 Run = Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run: checkpoints, report, logs.")]
 
@@ -53,8 +63,9 @@ def adapt(
     target: Annotated[Path, typer.Option(help="Unlabelled video: a file, a folder of files, or a frame set.")],
     out: Run,
     source: Source = "synth",
+    labelled: Labelled = None,
     poses: Poses = None,
-    start: Start = None,
+    start: AdaptStart = SHIPPED,
     preset: Preset = None,
     sets: Sets = None,
     resume: Resume = False,
@@ -66,8 +77,9 @@ def adapt(
 
     \b
     Examples:
-      sa3dhp-edge adapt --target hall.mp4 --from MODEL --out runs/hall
-      sa3dhp-edge adapt --target clips/ --preset edge --set adapt.cycles=100 --out runs/clips
+      sa3dhp-edge adapt --target hall.mp4 --out runs/hall
+      sa3dhp-edge adapt --target clips/ --from runs/source --set adapt.cycles=100 --out runs/clips
+      sa3dhp-edge adapt --target clips/ --labelled subject1/ --out runs/semi
     """
     place = box_px(box)
     need("adapt", "adaptation")
@@ -78,13 +90,14 @@ def adapt(
             target=target,
             source=source,
             poses=poses,
-            start=start,
+            start=None if start == _FROM_NOTHING else start,
             preset=preset,
             overrides=tuple(sets or ()),
             out=out,
             resume=resume,
             box=place,
             detector=detector,
+            beside=tuple(labelled or ()),
         )
     show(result, as_json)
 

@@ -20,6 +20,7 @@ _REFUSALS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
 """A disk or a folder that refuses, wherever in a job it came up."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Model = Annotated[str, typer.Option(help="A model folder made by export, or the model that comes with the program.")]
 Box = Annotated[
     str | None,
     typer.Option(metavar="X0,Y0,X1,Y1", help="Where the person is, in pixels; no detector is asked."),
@@ -60,6 +61,11 @@ def whole_numbers(text: str, option: str, count: int | None = None, separator: s
     if any(not v.is_integer() for v in values):
         raise typer.BadParameter(f"{text!r} holds a number that is not whole", param_hint=option)
     return tuple(int(v) for v in values)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Words written with commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def box_px(text: str | None) -> tuple[float, float, float, float] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -15,12 +15,14 @@ from runtime.clip_plan import video_paths
 from runtime.model import Model
 from runtime.service import make_finder
 from runtime.sources import VideoSource
+from sa3dhp_edge.adaptation.acceptance import judge
 from sa3dhp_edge.adaptation.adapt import adapt as move_g
 from sa3dhp_edge.adaptation.device import use_threads
 from sa3dhp_edge.adaptation.distributed import refuse_team
-from sa3dhp_edge.adaptation.labelled import labelled
+from sa3dhp_edge.adaptation.labelled import Pictures, labelled
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.model_set import ModelSet
+from sa3dhp_edge.adaptation.signals import Evidence, look
 from sa3dhp_edge.adaptation.source import LabelledFrames, measure, say_waiting
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
@@ -30,11 +32,17 @@ from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.crops import parity_pictures
 from sa3dhp_edge.jobs.given_model import given_model, settings_over
-from sa3dhp_edge.jobs.labelled_source import check_source, held_out_pictures, replay_settings, training_pictures
+from sa3dhp_edge.jobs.labelled_source import (
+    check_beside,
+    check_source,
+    held_out_pictures,
+    pictures_beside,
+    replay_settings,
+    training_pictures,
+)
 from sa3dhp_edge.jobs.pretrain import check_training, source_motion, train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for, settings_to_resume
 from sa3dhp_edge.motion.motion_set import MotionSet
-from sa3dhp_edge.pool import Pool
 from sa3dhp_edge.records import Box
 
 SOURCE_MODEL = "source_model"
@@ -45,6 +53,7 @@ REPLAY_CLIPS = 400
 def adapt(
     *, target: Path, source: str, poses: Path | None, start: str | None, preset: str | None,
     overrides: tuple[str, ...], out: Path, resume: bool, box: Box | None, detector: Path | None,
+    beside: tuple[str, ...] = (),
 ) -> Report:  # fmt: skip
     """Adapt G to unlabelled video: all stages, or with `start` the last one alone.
 
@@ -54,9 +63,12 @@ def adapt(
         poses: folder of BVH files, else generated motion.
         start: a model folder or a run to start from.
         box, detector: where the person is, for cutting clips.
+        beside: labelled frame sets and shards replayed beside the source, each as often as it: some subjects of the
+            target make this semi-supervised, another domain gives a second source.
 
     Returns:
-        where the run is, the clips used and what adaptation measured without labels.
+        where the run is, the clips used, what adaptation measured without labels, and whether by that the adapted
+        model is better than the one before.
     """
     refuse_team("adapt", "train the source model by torchrun with `pretrain`, then adapt it with --from")
     _check_target(target, box, detector)
@@ -68,8 +80,10 @@ def adapt(
         begun = settings_to_resume(out) if resume else given.settings
         settings = settings_over(begun, "adapt", preset, overrides)
         check_source(replay_settings(settings, REPLAY_CLIPS), source)
+    check_beside(settings, beside)
     with RunFolder.start(out, settings, resume=resume) as run:
-        run.made_from({"--from": start, "--source": source, "--poses": poses})
+        folders = ", ".join(str(Path(folder).resolve()) for folder in beside)
+        run.made_from({"--from": start, "--source": source, "--poses": poses, "--labelled": folders or None})
         if run.done("adapt"):
             run.made_from(_chosen(target, box, detector))
         else:
@@ -77,16 +91,28 @@ def adapt(
             with Log(out) as log:
                 model, probe, motion = _source(run, given, source, poses, log)
                 clips = _target(run, target, box, detector, log)
-                replay = _replay_settings(run)
-                with training_pictures(out, replay, source, motion, log) as pictures:
+                replay = _replay_settings(run, 1 + len(beside))
+                with (
+                    training_pictures(out, replay, source, motion, log) as own,
+                    pictures_beside(replay, beside) as more,
+                ):
+                    pictures = (own, *more) if more else own
+                    evidence = _evidence(clips, probe, run.settings)
+                    before = look(model, evidence)
                     adapted, report = adapt_model(model, clips, pictures, probe, log, run.training("adapt"))
+                verdict = judge(before.signals, look(adapted, evidence).signals, run.settings.adapt)
+                log.say(
+                    ("accepted: " if verdict.accepted else "not to be used in place of the model before: ")
+                    + verdict.reason
+                )
+                report["verdict"] = asdict(verdict)
                 adapted.save(run.weights)
                 run.finish("adapt", {"clips": len(clips.clips()), "frames": len(clips)} | report)
     return {"run": str(out)} | run.report("adapt")
 
 
 def adapt_model(
-    model: ModelSet, clips: FrameSet, source: FrameSet | Pool, probe: FrameSet, log: Log, keep: Path,
+    model: ModelSet, clips: FrameSet, source: Pictures, probe: FrameSet, log: Log, keep: Path,
     watch: Callable[[nn.Module], dict[str, float]] | None = None,
 ) -> tuple[ModelSet, Report]:  # fmt: skip
     """Stage 5 on one model in memory; the given model's own G moves.
@@ -111,6 +137,12 @@ def adapt_model(
     report["source_after"] = measure(model.g, model.d_p, probe, px)
     line = f"adapted on {len(clips)} frames of {len(clips.clips())} clips: {', '.join(settings.adapt.losses)}"
     return model.with_g(model.g, line + f", {report['cycles']} cycles, seed {settings.seed}"), report
+
+
+def _evidence(clips: FrameSet, probe: FrameSet, settings: Settings) -> Evidence:
+    """What the model before and the adapted one are compared on: held-out clips, where there are two or more."""
+    _, watched = TargetClips(clips).split(settings.adapt.held_out_share, settings.seed)
+    return Evidence.chosen(clips, watched.clips, probe)
 
 
 def _say_left_out(report: Report, asked: tuple[str, ...], log: Log) -> None:
@@ -154,10 +186,10 @@ def _source(
     return replace(model, settings=run.settings), probe, training
 
 
-def _replay_settings(run: RunFolder) -> Settings:
+def _replay_settings(run: RunFolder, sources: int) -> Settings:
     """Settings of the labelled source beside adaptation: the run's own set where there is one, else a smaller one."""
     clips = run.settings.source.clips if run.done("source") else REPLAY_CLIPS
-    return replay_settings(run.settings, clips)
+    return replay_settings(run.settings, clips, sources)
 
 
 def _chosen(target: Path, box: Box | None, detector: Path | None) -> dict[str, object]:

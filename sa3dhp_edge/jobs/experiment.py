@@ -1,155 +1,123 @@
-"""What adaptation is worth where the truth is known: the source model, two free baselines, and each loss added."""
+"""What finished trials say together: each figure over the seeds, as rows, as a table and as a record.
+
+Every `spread` is a mean and a sample standard deviation (n - 1 in the denominator); a change is always against the
+same seed's own baseline, so that what one source model has over another does not count.
+"""
 
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
-import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import torch
 
-from sa3dhp_edge.adaptation.adapt import reestimate_statistics
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.model_set import ModelSet
-from sa3dhp_edge.adaptation.source import measure
-from sa3dhp_edge.adaptation.target import TargetClips
-from sa3dhp_edge.adaptation.trainable import snapshot
-from sa3dhp_edge.atomic import write_bytes, write_text
-from sa3dhp_edge.checkpoint import write_json
-from sa3dhp_edge.config import Settings, override, preset, to_dict
-from sa3dhp_edge.frameset import FrameSet
-from sa3dhp_edge.jobs.adapt import adapt_model
-from sa3dhp_edge.jobs.embedded import Target, embedded_target
-from sa3dhp_edge.jobs.pretrain import train_source_model
-from sa3dhp_edge.jobs.run_folder import Report, RunFolder
-from sa3dhp_edge.report.bars import ErrorRow, errors_bars
-from sa3dhp_edge.report.tables import markdown_lines
+from sa3dhp_edge.jobs.proving_ground import machine, spread
+from sa3dhp_edge.jobs.run_folder import Report
+from sa3dhp_edge.report.tables import NOTHING, number
 
-TARGET_CLIPS, TEST_CLIPS = 48, 48
-ORDER = ("lcr", "hcr", "l1z", "l1v", "l2v")
-"""The paper's order; each variant adds one."""
+REAL = "real"
+"""The target that is the mean over all real clips; one of them is `real/NAME`."""
+Seeds = dict[int, dict[str, float]]
+"""Seed -> figures."""
+_HEADS = {
+    "mpjpe": ("MPJPE", 1), "pa_mpjpe": ("PA-MPJPE", 1), "pa_mpjpe_true_bones": ("PA-MPJPE, true bones", 1),
+    "pck_150": ("PCK@150", 3), "auc": ("AUC", 3), "source_pa_mpjpe": ("source PA-MPJPE", 1),
+}  # fmt: skip
+FIGURES = tuple(_HEADS)
+HEADS = tuple(title for title, _ in _HEADS.values())
 
 
 @dataclass(frozen=True)
-class Variant:
-    """A row of the table: which losses G moves under; None for no gradient step at all."""
+class Row:
+    """One thing that was tried on one target.
 
-    name: str
-    losses: tuple[str, ...] | None
-    statistics: bool = False
-    """Begin from the target's batch-normalisation statistics."""
-
-
-def variants() -> list[Variant]:
-    """Source and baselines first, then the paper's order, then the exact form of the constraint."""
-    added = [Variant("+ " + ORDER[i], ORDER[: i + 1]) for i in range(len(ORDER))]
-    return [
-        Variant("source only", None),
-        Variant("target statistics", None, statistics=True),
-        Variant("source continued", ("replay",) * len(ORDER)),
-        *added,
-        Variant("target statistics, then all", ORDER, statistics=True),
-        Variant("exact alone", ("exact",) * len(ORDER)),
-    ]
-
-
-def adaptation(*, out: Path, seeds: tuple[int, ...], preset_name: str | None, overrides: tuple[str, ...]) -> Report:
-    """Every variant from the same source model, for each seed; a table, a plot and a JSON file in `out`.
-
-    An interrupted experiment goes on where it was: finished variants are kept.
+    Attributes:
+        each: figure -> its value for each seed; one that was not measured is not there.
+        changes: of PA-MPJPE in percent against the baseline, for each seed that both have.
+        stopped: so many seeds were stopped by the guard.
     """
-    settings = override(preset(preset_name or "demo"), overrides)
-    settings = replace(settings, source=replace(settings.source, streaming=False))  # all variants replay one set
-    rows: dict[str, dict[str, list[float]]] = {}
-    started = time.monotonic()
-    for seed in seeds:
-        for name, figures in _one_seed(out / f"seed{seed}", replace(settings, seed=seed)).items():
-            for key, value in figures.items():
-                rows.setdefault(name, {}).setdefault(key, []).append(value)
-    table: dict[str, dict[str, dict[str, Any]]] = {
-        name: {key: {"mean": float(np.mean(v)), "std": float(np.std(v)), "each": v} for key, v in columns.items()}
-        for name, columns in rows.items()
-    }
-    result = {
-        "experiment": "adaptation", "seeds": list(seeds), "table": table, "settings": to_dict(settings),
-        "minutes": (time.monotonic() - started) / 60, "machine": machine(), "commit": commit(),
+
+    each: dict[str, list[float]]
+    changes: list[float]
+    stopped: int
+
+    @property
+    def seeds(self) -> int:
+        return len(self.each["pa_mpjpe"])
+
+    def cells(self) -> list[str]:
+        """`FIGURES` as texts."""
+        return [mean_and_spread(self.each.get(name, []), digits) for name, (_, digits) in _HEADS.items()]
+
+    def record(self) -> Report:
+        """For JSON."""
+        figures = {name: spread(values) for name, values in self.each.items()}
+        change = spread(self.changes) if self.changes else None
+        return figures | {"change_percent": change, "stopped_by_guard": self.stopped, "seeds": self.seeds}
+
+
+def finished(kept: Path) -> list[Report]:
+    """What every trial that is done found."""
+    return [json.loads(path.read_text()) for path in sorted(kept.glob("seed*/*.json"))]
+
+
+def figures_on(trials: Sequence[Report], target: str, prefix: str = "") -> dict[str, Seeds]:
+    """Name -> seed -> `FIGURES` and "stopped" of the trials on a target.
+
+    Args:
+        target: `REAL` takes the mean over the clips, where a name and seed has been tried on all of them.
+        prefix: of the figures' names: "on_park_" are those on another target than the one adapted to.
+    """
+    if target == REAL:
+        clips = sorted({t["target"] for t in trials if t["target"].startswith(f"{REAL}/")})
+        return _mean([figures_on(trials, clip, prefix) for clip in clips])
+    found: dict[str, Seeds] = {}
+    for trial in trials:
+        if trial["target"] == target:
+            figures = {name: float(trial[prefix + name]) for name in FIGURES if prefix + name in trial}
+            figures |= {"source_pa_mpjpe": trial["source_pa_mpjpe"], "stopped": trial.get("stopped_by_guard", False)}
+            found.setdefault(trial["name"], {})[trial["seed"]] = figures
+    return found
+
+
+def _mean(clips: Sequence[dict[str, Seeds]]) -> dict[str, Seeds]:
+    """The mean over clips of what all of them have."""
+    if not clips:
+        return {}
+    found: dict[str, Seeds] = {}
+    for name, seeds in clips[0].items():
+        for seed, figures in seeds.items():
+            same = [clip[name][seed] for clip in clips if seed in clip.get(name, {})]
+            if len(same) == len(clips):
+                means = {k: float(np.mean([one[k] for one in same])) for k in figures}
+                found.setdefault(name, {})[seed] = means | {"stopped": float(any(one["stopped"] for one in same))}
+    return found
+
+
+def row(of: Seeds, baseline: Seeds) -> Row:
+    """One thing over its seeds, beside the baseline."""
+    shared = sorted(set(of) & set(baseline))
+    changes = [100 * (of[s]["pa_mpjpe"] / baseline[s]["pa_mpjpe"] - 1) for s in shared]
+    each = {k: [of[s][k] for s in sorted(of)] for k in FIGURES if all(k in figures for figures in of.values())}
+    return Row(each, changes, round(sum(figures["stopped"] for figures in of.values())))
+
+
+def mean_and_spread(values: Sequence[float], digits: int, *, signed: bool = False) -> str:
+    """A figure over the seeds, as tables write it."""
+    if not values:
+        return NOTHING
+    mean = number(float(np.mean(values)), digits, signed=signed)
+    return mean if len(values) < 2 else f"{mean} ± {number(float(np.std(values, ddof=1)), digits)}"
+
+
+def about(name: str, trials: Sequence[Report]) -> Report:
+    """What an experiment's record begins with."""
+    return {
+        "experiment": name, "seeds": sorted({t["seed"] for t in trials}), "machine": machine(),
+        "commits": sorted({t["commit"] for t in trials}),
+        "spread": "sample standard deviation over the seeds (n - 1)",
+        "minutes": sum(t["seconds"] for t in trials) / 60, "cpu_minutes": sum(t["cpu_seconds"] for t in trials) / 60,
+        "minutes_of": "the trials alone, without source models and rendering",
     }  # fmt: skip
-    write_json(out / "adaptation.json", result)
-    bars = [
-        ErrorRow(n, c["mpjpe"]["mean"], c["pa_mpjpe"]["mean"], c["mpjpe"]["std"], c["pa_mpjpe"]["std"])
-        for n, c in table.items()
-    ]
-    write_bytes(out / "adaptation.png", errors_bars(bars, "source only"))
-    write_text(out / "adaptation.md", _markdown(table, len(seeds)))
-    return {"out": str(out), "table": {n: {k: v["mean"] for k, v in c.items()} for n, c in table.items()}}
-
-
-def _one_seed(folder: Path, settings: Settings) -> dict[str, dict[str, float]]:
-    """Figures of every variant on the labelled test of the target, for one seed."""
-    run = RunFolder.start(folder, settings, resume=folder.exists())
-    results: dict[str, dict[str, float]] = {}
-    with Log(folder) as log:
-        train_source_model(run, "synth", None, log)
-        labelled, probe = FrameSet.load(folder / "source"), FrameSet.load(folder / "source_held_out")
-        target = embedded_target(folder, settings, TARGET_CLIPS, TEST_CLIPS, log)
-        for variant in variants():
-            path = folder / "variants" / f"{variant.name.replace(' ', '_')}.json"
-            if not path.exists():
-                fresh = ModelSet.load(run.weights)
-                write_json(path, _try(variant, replace(fresh, settings=settings), target, labelled, probe, log, folder))
-            results[variant.name] = json.loads(path.read_text())
-            log.say(f"seed {settings.seed}: {variant.name}: PA-MPJPE {results[variant.name]['pa_mpjpe']:.1f} mm")
-    return results
-
-
-def _try(
-    variant: Variant, model: ModelSet, target: Target, labelled: FrameSet, probe: FrameSet, log: Log, folder: Path
-) -> dict[str, float]:
-    """One variant's figures; the model's G is spent."""
-    settings, px = model.settings, model.settings.image.crop_px
-    extra: dict[str, float] = {}
-    before = snapshot(model.g)
-    if variant.statistics and not variant.losses:
-        reestimate_statistics(model.g, TargetClips(target.clips), px, settings.seed)
-    elif variant.losses:
-        cfg = replace(settings.adapt, losses=variant.losses, target_statistics=variant.statistics)
-        name = variant.name.replace(" ", "_")
-        keep = folder / "training" / f"{name}.safetensors"
-        model, report = adapt_model(
-            replace(model, settings=replace(settings, adapt=cfg)), target.clips, labelled, probe, log, keep,
-            watch=lambda g: {"target_pa_mpjpe": measure(g, model.d_p, target.test, px)["pa_mpjpe"]},
-        )  # fmt: skip
-        keep.unlink(missing_ok=True)
-        extra = {"stopped_by_guard": float(report["fault"] is not None), "cycles": float(report["cycles"])}
-    moved = [(model.g.state_dict()[k].float() - v.float()).square().sum() for k, v in before.items()]
-    extra["weight_change"] = float(torch.stack(moved).sum().sqrt())
-    figures = measure(model.g, model.d_p, target.test, px)
-    return figures | {f"source_{k}": v for k, v in measure(model.g, model.d_p, probe, px).items()} | extra
-
-
-def _markdown(table: dict[str, Any], seeds: int) -> str:
-    heads = ("variant", "MPJPE", "PA-MPJPE", "PA-MPJPE, true bones", "PCK@150", "source PA-MPJPE")
-    rows = []
-    for name, c in table.items():
-        cells = [f"{c[k]['mean']:.1f} ± {c[k]['std']:.1f}" for k in ("mpjpe", "pa_mpjpe", "pa_mpjpe_true_bones")]
-        cells += [f"{c['pck_150']['mean']:.3f}", f"{c['source_pa_mpjpe']['mean']:.1f}"]
-        rows.append([name, *cells])
-    head = f"Error on the labelled test of the target domain, mean and deviation over {seeds} seeds, mm.\n\n"
-    return head + markdown_lines(heads, rows)
-
-
-def machine() -> dict[str, str]:
-    """What a figure was measured on."""
-    return {"system": platform.platform(), "torch": torch.__version__, "threads": str(torch.get_num_threads())}
-
-
-def commit() -> str:
-    """The repository's commit, where there is one."""
-    here = Path(__file__).parent
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +50,34 @@ def check_source(settings: Settings, source: str) -> None:
         _own_frames(source, settings.image.crop_px)
     if shards or (source == SYNTH and settings.source.streaming):
         refuse_too_large(_plan(settings, tuple(range(settings.source.parts))), settings.image.crop_px)
+
+
+def check_beside(settings: Settings, folders: tuple[str, ...]) -> None:
+    """Stop where a folder that is to be replayed beside the source cannot be.
+
+    Raises:
+        InputError, DataError: the folder is of no use.
+    """
+    for folder in folders:
+        if Shards.are_at(Path(folder)):
+            _own_shards(folder, settings.image.crop_px)
+        else:
+            _own_frames(folder, settings.image.crop_px, least_clips=1)
+
+
+@contextmanager
+def pictures_beside(settings: Settings, folders: tuple[str, ...]) -> Iterator[tuple[FrameSet | Pool, ...]]:
+    """Labelled frame sets and shards that are replayed beside the source, all of them but for shards' last clip."""
+    cfg, px = settings.source, settings.image.crop_px
+    with ExitStack() as open_:
+        found: list[FrameSet | Pool] = []
+        for folder in folders:
+            if Shards.are_at(Path(folder)):
+                stretches = ShardClips(_own_shards(folder, px), 0, cfg.frames_per_clip, cfg.parts, settings.seed)
+                found.append(open_.enter_context(_pool(stretches, settings, ALONE)))
+            else:
+                found.append(_own_frames(folder, px, least_clips=1))
+        yield tuple(found)
 
 
 @contextmanager
@@ -102,13 +130,17 @@ def held_out_pictures(folder: Path, settings: Settings, source: str, motion: Mot
     return frames.take(np.arange(_held_out_from(frames, cfg.held_out_clips), len(frames)))
 
 
-def replay_settings(settings: Settings, clips: int) -> Settings:
-    """The settings under which adaptation draws its source batches: at most so many clips at a time, a step a cycle."""
+def replay_settings(settings: Settings, clips: int, sources: int = 1) -> Settings:
+    """The settings under which adaptation draws its source batches: at most so many clips at a time, a step a cycle.
+
+    Args:
+        sources: that share a batch.
+    """
     cfg, adapt = settings.source, settings.adapt
     per_cycle = adapt.replay_batch * len(adapt.losses) if adapt.replay or "replay" in adapt.losses else 0
     small = replace(
-        cfg, clips=min(cfg.clips, clips), pool_clips=min(cfg.pool_clips, clips), batch=per_cycle, steps=adapt.cycles,
-        parts=1,
+        cfg, clips=min(cfg.clips, clips), pool_clips=min(cfg.pool_clips, clips), batch=-(-per_cycle // sources),
+        steps=adapt.cycles, parts=1,
     )  # fmt: skip
     return replace(settings, source=small)
 
@@ -164,13 +196,13 @@ def _own_shards(source: str, crop_px: int) -> Shards:
     return shards
 
 
-def _own_frames(source: str, crop_px: int) -> FrameSet:
+def _own_frames(source: str, crop_px: int, least_clips: int = 2) -> FrameSet:
     """The user's labelled frames, checked for what stage 4 asks of them."""
     frames = FrameSet.load(Path(source))
     _refuse_other_size(source, frames.crop_px, crop_px, f"make the frame set with {crop_px} px")
     if frames.joints_mm is None or frames.joints_uv is None:
         raise DataError(f"{source} has no labels", "give --source a labelled frame set, or `synth`")
-    if len(frames.clips()) < 2:
+    if len(frames.clips()) < least_clips:
         raise DataError(f"{source} has fewer than two clips: one is held out to measure on", "divide it into clips")
     return frames
 

@@ -15,12 +15,14 @@ import pytest
 from export.model_folder import read_weights
 from runtime import clip_cutter
 from runtime.config import TrackerConfig
+from sa3dhp_edge.adaptation.labelled import LabelledMix
 from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.errors import ConfigError, NobodyFound
+from sa3dhp_edge.errors import ConfigError, DataError, NobodyFound
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs import adapt as job
 
 BOX = (0.0, 0.0, 320.0, 240.0)
+PAPER = ("adapt.losses=lcr,hcr,l1z,l1v,l2v",)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def adapt(tiny_model: Path):
         (out / "contract.json").write_text(json.dumps(contract))
 
     def run(target: Path, out: Path, resume: bool = False, **options: Any) -> dict[str, Any]:
-        given = {"source": "synth", "poses": None, "start": str(tiny_model), "preset": None, "overrides": ()}
+        given = {"source": "synth", "poses": None, "start": str(tiny_model), "preset": None, "overrides": PAPER}
         return job.adapt(target=target, out=out, resume=resume, detector=None, **given | {"box": BOX} | options)
 
     steadfast = TrackerConfig(
@@ -144,3 +146,25 @@ def test_a_labelled_folder_is_a_source_too(
     labelled = FrameSet.load(tiny_run / "source")
     assert labelled.joints_mm is not None
     assert np.isfinite(labelled.joints_mm).all()
+
+
+def test_labelled_folders_are_replayed_beside_the_source(
+    adapt: Callable[..., Any], adapted: Path, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+    move = job.move_g
+
+    def noted(nets: Any, clips: Any, source: object, *rest: Any) -> Any:
+        given.append(source)
+        return move(nets, clips, source, *rest)
+
+    monkeypatch.setattr(job, "move_g", noted)
+    beside = (str(tiny_run / "source_held_out"),)
+    adapt(adapted / "target", tmp_path / "run", source=str(tiny_run / "source"), beside=beside)
+    assert isinstance(given[0], LabelledMix)
+    assert json.loads((tmp_path / "run" / "inputs.json").read_text())["--labelled"] == beside[0]
+    with pytest.raises(ConfigError, match="--labelled was"):
+        adapt(adapted / "target", tmp_path / "run", resume=True, source=str(tiny_run / "source"))
+    with pytest.raises(DataError, match="has no labels"):
+        adapt(adapted / "target", tmp_path / "other", beside=(str(adapted / "target"),))
+    assert not (tmp_path / "other").exists()
