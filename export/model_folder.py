@@ -16,7 +16,8 @@ from torch import Tensor as TorchTensor
 from torch import nn
 
 from export.estimator import Estimator, output_names
-from export.folding import folded
+from export.folding import fold_scales, folded
+from export.half import Place, in_half, places
 from export.parity import ParityReport, parity
 from export.to_onnx import exported, filled, form
 from sa3dhp_edge import __version__, atomic
@@ -34,7 +35,7 @@ _WEIGHTS = "weights"
 
 
 def write_model(
-    model_set: ModelSet, out: Path, *, name: str, pictures: NDArray[np.uint8], refuse: bool = True
+    model_set: ModelSet, out: Path, *, name: str, pictures: NDArray[np.uint8], refuse: bool = True, half: bool = False
 ) -> ParityReport:
     """Export every network, compare the folder with the trained networks, publish it.
 
@@ -44,6 +45,8 @@ def write_model(
         name: written into the contract.
         pictures: (N, S, S, 3) uint8 RGB nominal crops that the networks are compared on.
         refuse: whether a folder that is already at `out` stops the export; else it is replaced.
+        half: the form in which a model ships: matrices in half precision, each once, and no graphs but those that the
+            device runs. It is compared with the networks as they are after this rounding.
 
     Raises:
         OutputError: `out` exists, or cannot be written.
@@ -53,11 +56,13 @@ def write_model(
     if refuse:
         atomic.refuse_existing(out)
     with atomic.publish_folder(out) as folder:
-        for file, graph in _graphs(model_set):
+        model_set.save(folder / _WEIGHTS, half)
+        if half:
+            model_set = ModelSet.load(folder / _WEIGHTS)
+        for file, graph in _device_graphs_in_half(model_set, folder) if half else _graphs(model_set):
             path = folder / file
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(graph.SerializeToString())
-        model_set.save(folder / _WEIGHTS)
         _write_contract(model_set, folder, name)
         report = parity(model_set, folder, pictures)
         report.check()
@@ -84,16 +89,10 @@ def read_weights(model_or_run: Path) -> ModelSet:
 
 def _graphs(model_set: ModelSet) -> Iterator[tuple[str, onnx.ModelProto]]:
     """Every network's file name and graph."""
-    side = model_set.settings.image.crop_px
-    plain = folded(Estimator(model_set.g, model_set.d_p))
-    image = {"image": torch.zeros(2, 3, side, side)}
-    yield "g.onnx", filled(form(plain, image, output_names(model_set.g)), plain)
-    z, v, window = torch.zeros(2, LATENT), torch.zeros(2, MOTION_LATENT), torch.zeros(2, WINDOW, LATENT)
-    pose = torch.zeros(2, J, 3)
+    yield from _device_graphs(model_set)
+    z, v = torch.zeros(2, LATENT), torch.zeros(2, MOTION_LATENT)
     networks: tuple[tuple[str, nn.Module, dict[str, TorchTensor], str], ...] = (
-        ("e_m.onnx", model_set.e_m, {"z_window": window}, "v"),
         ("frozen/d_m.onnx", model_set.d_m, {"v": v}, "z_window"),
-        ("frozen/e_p.onnx", model_set.e_p, {"pose_mm": pose}, "z"),
         ("frozen/d_p.onnx", model_set.d_p, {"z": z}, "pose_mm"),
     )
     for file, net, inputs, output in networks:
@@ -103,11 +102,39 @@ def _graphs(model_set: ModelSet) -> Iterator[tuple[str, onnx.ModelProto]]:
         if latent not in forms:
             size = latent_size(latent)
             forms[latent] = form(RelationTransformer(size), {latent: torch.zeros(2, size)}, (f"{latent}_after",))
-        yield _relation_file(latent, rule), filled(forms[latent], net)
+        yield f"frozen/t_{latent}_{rule}.onnx", filled(forms[latent], net)
 
 
-def _relation_file(latent: str, rule: str) -> str:
-    return f"frozen/t_{latent}_{rule}.onnx"
+def _device_graphs(model_set: ModelSet) -> Iterator[tuple[str, onnx.ModelProto]]:
+    """Those of them that estimation needs."""
+    side = model_set.settings.image.crop_px
+    plain = folded(Estimator(model_set.g, model_set.d_p))
+    image = {"image": torch.zeros(2, 3, side, side)}
+    yield "g.onnx", filled(form(plain, image, output_names(model_set.g)), plain)
+    yield "e_m.onnx", exported(model_set.e_m, {"z_window": torch.zeros(2, WINDOW, LATENT)}, ("v",))
+    yield "frozen/e_p.onnx", exported(model_set.e_p, {"pose_mm": torch.zeros(2, J, 3)}, ("z",))
+
+
+def _device_graphs_in_half(model_set: ModelSet, folder: Path) -> Iterator[tuple[str, onnx.ModelProto]]:
+    """As `_device_graphs`, with matrices that lie in the folder's weights.
+
+    That of `frozen/` holds its own, since a graph can only point to what lies below it.
+    """
+    estimator = Estimator(model_set.g, model_set.d_p)
+    of_g, of_d_p, of_e_m = (places(folder, f"{_WEIGHTS}/{name}.safetensors") for name in ("g", "d_p", "e_m"))
+    at = {f"g.{name}": place for name, place in of_g.items()} | {f"d_p.{name}": p for name, p in of_d_p.items()}
+    kept: dict[str, tuple[nn.Module, dict[str, Place]]] = {
+        "g.onnx": (estimator, at), "e_m.onnx": (model_set.e_m, of_e_m), "frozen/e_p.onnx": (model_set.e_p, {}),
+    }  # fmt: skip
+    for file, graph in _device_graphs(model_set):
+        net, lies = kept[file]
+        yield file, in_half(graph, net.state_dict(), fold_scales(net), lies)
+
+
+def _relation_file(folder: Path, latent: str, rule: str) -> str:
+    """A relation transformer's graph or, where a model ships without it, its weights."""
+    graph = f"frozen/t_{latent}_{rule}.onnx"
+    return graph if (folder / graph).is_file() else f"{_WEIGHTS}/t_{latent}_{rule}.safetensors"
 
 
 def _write_contract(model_set: ModelSet, folder: Path, name: str) -> None:
@@ -128,7 +155,7 @@ def _write_contract(model_set: ModelSet, folder: Path, name: str) -> None:
         window_frames=WINDOW,
         window_fps=WINDOW_FPS,
         relations=tuple(
-            RelationNet(rule, latent, _relation_file(latent, rule), model_set.relation_errors[latent, rule])
+            RelationNet(rule, latent, _relation_file(folder, latent, rule), model_set.relation_errors[latent, rule])
             for latent, rule in model_set.relations
         ),
         confidence=model_set.confidence,

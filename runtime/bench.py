@@ -47,11 +47,13 @@ class BenchReport:
         return dataclasses.asdict(self)
 
 
-def bench(model: Path, video: Path | None = None, frames: int = 200, threads: tuple[int, ...] = (1, 2)) -> BenchReport:
+def bench(
+    model: Path | str, video: Path | None = None, frames: int = 200, threads: tuple[int, ...] = (1, 2)
+) -> BenchReport:
     """Run the very loop of `run_stream`, without outputs, once per number of threads.
 
     Args:
-        model: model folder.
+        model: model folder, or `shipped`.
         video: what to look at; None makes noise in memory, looked at in one fixed box.
         frames: timed frames, at most.
         threads: of the inference engine and of OpenCV.
@@ -80,7 +82,7 @@ def bench(model: Path, video: Path | None = None, frames: int = 200, threads: tu
     return BenchReport(str(model), name, counts, latency, _machine())
 
 
-def _estimator(folder: Path, threads: int, source: AbstractSource) -> Estimator:
+def _estimator(folder: Path | str, threads: int, source: AbstractSource) -> Estimator:
     model = Model.load(folder, threads)
     for _ in range(_WARM_FRAMES):
         model.warm_up()

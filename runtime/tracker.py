@@ -178,7 +178,7 @@ class Tracker:
         assert self._box is not None
         seen = square_box(pose.joints_px)
         self._confidence = pose.confidence
-        lifeless = self._finder.lifeless(seen)
+        lifeless = pose.confidence < cfg.sure and self._finder.lifeless(seen)  # people sit, lie and wait as well
         if pose.confidence < cfg.keep or lifeless or not self._plausible(frame, seen):
             self._doubts += 1
         else:

@@ -2,7 +2,7 @@
 
     from sa3dhp_edge.api import adapt, export, load_model
 
-    model = load_model("models/hall")
+    model = load_model()  # the model that comes with the program; or load_model("models/hall")
     pose = model.estimate(image_bgr, box=(100, 40, 320, 470))
     for frame, pose in model.iterate("hall.mp4"):
         ...
@@ -27,6 +27,7 @@ from sa3dhp_edge.errors import ShapeError
 from sa3dhp_edge.extras import need
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.records import Box, Frame, Pose
+from sa3dhp_edge.shipped import SHIPPED
 from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
 
 __all__ = ["PoseModel", "adapt", "export", "load_model"]
@@ -87,10 +88,11 @@ class PoseModel:
         self._model.close()
 
 
-def load_model(folder: Path | str, *, threads: int = 0) -> PoseModel:
+def load_model(folder: Path | str = SHIPPED, *, threads: int = 0) -> PoseModel:
     """Load an exported model; every file is checked against its hash.
 
     Args:
+        folder: what `export` wrote; without it, the model that comes with the program.
         threads: of the inference engine; 0 leaves the choice to it.
 
     Raises:
@@ -100,17 +102,18 @@ def load_model(folder: Path | str, *, threads: int = 0) -> PoseModel:
 
 
 def adapt(
-    target: Path | str, out: Path | str, *, start: Path | str | None = None, source: str = "synth",
+    target: Path | str, out: Path | str, *, start: Path | str | None = SHIPPED, source: str = "synth",
     poses: Path | None = None, preset: str | None = None, overrides: tuple[str, ...] = (), resume: bool = False,
-    box: Box | None = None, detector: Path | None = None,
+    box: Box | None = None, detector: Path | None = None, labelled: tuple[str, ...] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Adapt to unlabelled video; as `sa3dhp-edge adapt`.
 
     Args:
         target: a video, a folder of videos, or a frame set.
         out: the run's folder.
-        start: a model or run to start from; without it all stages are trained.
+        start: a model or run to start from, else the model that comes with the program; None trains all stages.
         overrides: settings as `section.key=value`.
+        labelled: folders of labelled frames to replay beside the source.
 
     Returns:
         what adaptation measured without labels; the adapted model is in the run, for `export`.
@@ -120,7 +123,7 @@ def adapt(
 
     return job(
         target=Path(target), source=source, poses=poses, start=None if start is None else str(start), preset=preset,
-        overrides=overrides, out=Path(out), resume=resume, box=box, detector=detector,
+        overrides=overrides, out=Path(out), resume=resume, box=box, detector=detector, beside=labelled,
     )  # fmt: skip
 
 

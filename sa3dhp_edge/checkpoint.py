@@ -15,9 +15,14 @@ from sa3dhp_edge.atomic import write_json as write_json
 from sa3dhp_edge.errors import TrainingError
 
 
-def save_weights(path: Path, module: nn.Module) -> None:
-    """Every parameter and buffer of a module, by name."""
-    write_bytes(path, to_bytes({k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}))
+def save_weights(path: Path, module: nn.Module, half: bool = False) -> None:
+    """Every parameter and buffer of a module, by name.
+
+    Args:
+        half: keep matrices, which is nearly everything, in half precision; `load_weights` widens them again.
+    """
+    tensors = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
+    write_bytes(path, to_bytes({k: v.half() if half and v.dim() >= 2 else v for k, v in tensors.items()}))
 
 
 def load_weights(path: Path, module: nn.Module) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Literal
 
 from sa3dhp_edge.extras import CORE, EXTRAS, findable
+from sa3dhp_edge.shipped import FOLDER
 
 OPENCV_BUILDS = (
     "opencv-python",
@@ -31,6 +32,14 @@ OUR_GENERAL_NAMES = ("export", "runtime", "calib")
 LITTLE_DISK_GB = 3.0
 LITTLE_MEMORY_GB = 1.5
 LONGEST_IMPORT_S = 60.0
+
+_READ_SHIPPED = """import sa3dhp_edge.contract as contract
+from sa3dhp_edge.shipped import FOLDER
+try:
+    model = contract.read_contract(FOLDER)
+    print("ok", f"{model.name}, {model.crop_px} px, every file as it was made")
+except contract.ModelError as e:
+    print("bad", e.message)"""
 
 
 @dataclass(frozen=True)
@@ -133,6 +142,19 @@ def _onnxruntime() -> Iterator[Finding]:
         yield Finding("onnxruntime", "problem", f"does not import: {failed}", "pip install onnxruntime")
     else:
         yield Finding("onnxruntime", "ok", answer.replace("ExecutionProvider", ""))
+
+
+def _shipped_model() -> Iterator[Finding]:
+    """The model that commands take when none is named."""
+    if not FOLDER.is_dir():
+        yield Finding("shipped model", "note", f"not there: {FOLDER}", "name one by --model, or install again")
+        return
+    answer, failed = ask(_READ_SHIPPED)
+    verdict, _, words = answer.partition(" ")
+    if verdict == "ok":
+        yield Finding("shipped model", "ok", words)
+    else:
+        yield Finding("shipped model", "problem", words or f"cannot be read: {failed}", "install sa3dhp-edge again")
 
 
 def _torch() -> Iterator[Finding]:
@@ -260,6 +282,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _own_names,
     _opencv,
     _onnxruntime,
+    _shipped_model,
     _torch,
     _gpu,
     _cameras,

@@ -38,9 +38,14 @@ COMMANDS = (
     "calibrate",
     "doctor",
     "data check",
-    "experiment adaptation",
+    "experiment ablation",
+    "experiment settings",
     "experiment levers",
+    "experiment relations",
     "experiment images",
+    "experiment acceptance",
+    "experiment confidence",
+    "experiment speed",
 )
 
 
@@ -136,7 +141,7 @@ def test_it_runs_as_a_module_from_anywhere(tmp_path: Path) -> None:
         (["adapt", "--target", "t", "--out", "r", "--box", "1,2,3"], "3 numbers, not 4"),
         (["adapt", "--target", "t", "--out", "r", "--box", "1,2,x,4"], "is not 4 numbers"),
         (["adapt", "--target", "t", "--out", "r", "--box", "5,2,3,4"], "x0 < x1"),
-        (["experiment", "adaptation", "--out", "o", "--seeds", "0,1.5"], "not whole"),
+        (["experiment", "ablation", "--out", "o", "--seeds", "0,1.5"], "not whole"),
         (["experiment", "levers", "--out", "o", "--seeds", "one"], "is not numbers"),
         (["calibrate", "p", "--out", "c", "--board", "9"], "1 numbers, not 2"),
         (["run", "--model", "m"], "only one"),
@@ -211,7 +216,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
     calls = install("sa3dhp_edge.jobs.adapt.adapt", dict)
     line = (
         "adapt --target a.mp4 --from m --poses p --preset demo --set seed=2 --set adapt.cycles=3 --out r --resume"
-        " --box 1,2,30.5,40 --detector d.onnx"
+        " --box 1,2,30.5,40 --detector d.onnx --labelled s1 --labelled s2"
     )
     assert call(*line.split()).code == 0
     assert calls == [
@@ -226,6 +231,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
             "resume": True,
             "box": (1.0, 2.0, 30.5, 40.0),
             "detector": Path("d.onnx"),
+            "beside": ("s1", "s2"),
         }
     ]
 
@@ -236,7 +242,15 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         (
             "pretrain --out r",
             "sa3dhp_edge.jobs.pretrain.pretrain",
-            {"source": "synth", "poses": None, "preset": None, "overrides": (), "out": Path("r"), "resume": False},
+            {
+                "source": "synth",
+                "poses": None,
+                "start": None,
+                "preset": None,
+                "overrides": (),
+                "out": Path("r"),
+                "resume": False,
+            },
         ),
         (
             "export runs/a --out m --name hall",
@@ -249,9 +263,62 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
             {"model": "m", "data": Path("c"), "box": None},
         ),
         (
-            "experiment adaptation --out o --seeds 4",
-            "sa3dhp_edge.jobs.experiment.adaptation",
-            {"out": Path("o"), "seeds": (4,), "preset_name": None, "overrides": ()},
+            "experiment ablation --out o --seeds 4 --variants lcr,exact --targets real --clips c --from r --grounds g",
+            "sa3dhp_edge.jobs.ablation.ablation",
+            {
+                "out": Path("o"),
+                "grounds": Path("g"),
+                "seeds": (4,),
+                "variants": ("lcr", "exact"),
+                "targets": ("real",),
+                "clips": Path("c"),
+                "start": "r",
+                "poses": None,
+                "preset_name": None,
+                "overrides": (),
+            },
+        ),
+        (
+            "experiment settings --out o --settings semi,unseen --preset edge",
+            "sa3dhp_edge.jobs.settings_study.settings_study",
+            {
+                "out": Path("o"),
+                "grounds": None,
+                "seeds": (0, 1, 2),
+                "chosen": ("semi", "unseen"),
+                "preset_name": "edge",
+                "overrides": (),
+            },
+        ),
+        (
+            "experiment relations --out o --rules z,v:flip --seeds 3 --domain park",
+            "sa3dhp_edge.jobs.relations_study.relations",
+            {
+                "out": Path("o"),
+                "grounds": None,
+                "rules": ("z", "v:flip"),
+                "seeds": (3,),
+                "domain": "park",
+                "preset_name": None,
+                "overrides": (),
+            },
+        ),
+        (
+            "experiment confidence --model m --source f --clips c --out o",
+            "sa3dhp_edge.jobs.confidence_study.confidence",
+            {"model": "m", "source": Path("f"), "clips": Path("c"), "out": Path("o")},
+        ),
+        (
+            "experiment speed --out o --from m --threads 2 --no-compile",
+            "sa3dhp_edge.jobs.speed_study.speed",
+            {
+                "out": Path("o"),
+                "start": "m",
+                "preset_name": None,
+                "overrides": (),
+                "threads": 2,
+                "compiled": False,
+            },
         ),
         (
             "experiment images --run r --out o --clips c",
@@ -274,7 +341,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         (
             "bench --model m --threads 1,2",
             "runtime.bench.bench",
-            {"model": Path("m"), "video": None, "frames": 200, "threads": (1, 2)},
+            {"model": "m", "video": None, "frames": 200, "threads": (1, 2)},
         ),
     ],
 )
@@ -289,11 +356,26 @@ def test_run_makes_one_config(call: Call, install: Install) -> None:
     line = "run --model m --video v.mp4 --out p.jsonl --overlay o.mp4 --max-frames 9 --overwrite --threads 2"
     assert call(*line.split()).code == 0
     (config,) = calls[0]["args"]
-    assert (config.model, config.video, config.out, config.overlay) == tuple(
-        map(Path, ("m", "v.mp4", "p.jsonl", "o.mp4"))
-    )
+    assert config.model == "m"
+    assert (config.video, config.out, config.overlay) == tuple(map(Path, ("v.mp4", "p.jsonl", "o.mp4")))
     assert (config.max_frames, config.overwrite, config.threads, config.camera) == (9, True, 2, None)
     assert config.height_mm == TEMPLATE_HEIGHT_MM
+
+
+@pytest.mark.parametrize(
+    ("line", "job", "name", "model"),
+    [
+        ("bench", "runtime.bench.bench", "model", "shipped"),
+        ("eval --data c", "sa3dhp_edge.jobs.evaluate.evaluate", "model", "shipped"),
+        ("adapt --target t --out r", "sa3dhp_edge.jobs.adapt.adapt", "start", "shipped"),
+        ("adapt --target t --out r --from nothing", "sa3dhp_edge.jobs.adapt.adapt", "start", None),
+        ("pretrain --out r", "sa3dhp_edge.jobs.pretrain.pretrain", "start", None),
+    ],
+)
+def test_where_no_model_is_named(call: Call, install: Install, line: str, job: str, name: str, model: object) -> None:
+    calls = install(job, dict)
+    assert call(*line.split()).code == 0
+    assert calls[0][name] == model
 
 
 def test_calibrate_writes_what_it_measured(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,8 +412,11 @@ def test_interrupted_training_says_how_to_go_on(call: Call, install: Install, li
     [
         ("adapt --target t --out r", "adapt"),
         ("pretrain --out r", "adapt"),
-        ("experiment adaptation --out o", "adapt"),
+        ("experiment ablation --out o", "adapt"),
+        ("experiment settings --out o", "adapt"),
         ("experiment levers --out o", "adapt"),
+        ("experiment relations --out o", "adapt"),
+        ("experiment confidence --source f --out o", "adapt"),
         ("experiment images --run r --out o", "adapt"),
         ("export r --out m", "export"),
         ("demo", "adapt"),

@@ -23,6 +23,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[str, str]]:
         "onnxruntime": ("CPUExecutionProvider", ""),
         "torch": ("2.13.0 - False", ""),
         "tensorrt": ("10.3.0", ""),
+        "sa3dhp_edge.contract": ("ok edge, 128 px, every file as it was made", ""),
         "sa3dhp_edge.synth.canvas": ("", ""),
     }
     monkeypatch.setattr(doctor, "ask", lambda code: said[code.split()[1].rstrip(";")])
@@ -47,6 +48,23 @@ def test_what_is_not_well_has_a_way_out(answers: dict[str, tuple[str, str]]) -> 
         assert found.status == "problem"
         assert words in found.detail
         assert "pip install" in found.fix
+
+
+def test_the_shipped_model_is_looked_at(
+    answers: dict[str, tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert find("shipped model").status == "ok"
+    answers["sa3dhp_edge.contract"] = ("bad g.onnx is damaged", "")
+    assert (find("shipped model").status, find("shipped model").detail) == ("problem", "g.onnx is damaged")
+    answers["sa3dhp_edge.contract"] = ("", "no numpy")
+    assert "cannot be read: no numpy" in find("shipped model").detail
+    monkeypatch.setattr(doctor, "FOLDER", tmp_path / "none")
+    assert (find("shipped model").status, "--model" in find("shipped model").fix) == ("note", True)
+
+
+def test_what_reads_the_shipped_model_reads_it() -> None:
+    answer, failed = ask(doctor._READ_SHIPPED)
+    assert answer.startswith("ok "), failed
 
 
 def test_two_builds_of_opencv_are_a_problem(

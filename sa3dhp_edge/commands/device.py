@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-from sa3dhp_edge.commands.words import Box, Detector, Json, box_px, show, whole_numbers, working
+from sa3dhp_edge.commands.words import Box, Detector, Json, Model, box_px, show, whole_numbers, working
+from sa3dhp_edge.shipped import SHIPPED
 
-Model = Annotated[Path, typer.Option(help="A model folder made by export.")]
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0 takes all.")]
 
 
 def run(
-    model: Model,
+    model: Model = SHIPPED,
     camera: Annotated[int | None, typer.Option(min=0, help="A camera by its number.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video file, every frame of it.")] = None,
     uri: Annotated[
@@ -39,7 +39,8 @@ def run(
 
     \b
     Examples:
-      sa3dhp-edge run --model models/hall --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
+      sa3dhp-edge run --camera 0 --out poses.jsonl
+      sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
       sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
     """
     if sum(given is not None for given in (camera, video, uri)) != 1:
@@ -69,7 +70,7 @@ def run(
 
 
 def bench(
-    model: Model,
+    model: Model = SHIPPED,
     video: Annotated[Path | None, typer.Option(help="A video with a person; else pictures are made up.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames to time after the warm-up.")] = 200,
     threads: Annotated[str, typer.Option(metavar="N,N", help="CPU threads to compare.")] = "1",
@@ -81,7 +82,7 @@ def bench(
 
     \b
     Example:
-      sa3dhp-edge bench --model models/hall --video hall.mp4 --threads 1,2
+      sa3dhp-edge bench --video hall.mp4 --threads 1,2
     """
     counts = whole_numbers(threads, "--threads")
     from runtime.bench import bench as job

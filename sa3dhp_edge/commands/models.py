@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from sa3dhp_edge.commands.words import Box, Json, box_px, show, working
+from sa3dhp_edge.commands.words import Box, Json, Model, box_px, show, working
 from sa3dhp_edge.extras import need
-
-Model = Annotated[str, typer.Option(help="A model folder made by export.")]
+from sa3dhp_edge.shipped import SHIPPED
 
 
 def export(
@@ -39,14 +38,15 @@ def export(
 
 
 def evaluate(
-    model: Model,
-    data: Annotated[Path, typer.Option(help="Folder of a clip with its truth.")],
+    data: Annotated[Path, typer.Option(help="Folder of a clip with its truth, or a labelled frame set.")],
+    model: Model = SHIPPED,
     box: Box = None,
     as_json: Json = False,
 ) -> None:
     """Compare a model's poses with known ones, in mm.
 
-    Mean joint error as it is and after similarity alignment, and the share of frames with a person found.
+    Mean joint error as it is, after one rotation and after similarity alignment; joints in the picture, in pixels; the
+    pelvis before the camera, where that is known; and the share of frames with a person found.
 
     \b
     Example:

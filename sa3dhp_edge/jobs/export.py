@@ -6,30 +6,30 @@ from pathlib import Path
 
 from export.model_folder import read_weights, write_model
 from runtime.clip_cutter import cut_clips
-from runtime.model import SHIPPED, Model
+from runtime.model import Model
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.adapt import SOURCE_MODEL
 from sa3dhp_edge.jobs.crops import frames_of, parity_pictures
 from sa3dhp_edge.jobs.run_folder import Report
+from sa3dhp_edge.shipped import model_folder
 
 
 def export_model(*, run: str, out: Path, name: str | None, crops: Path | None) -> Report:
     """Write a model folder, compared in mm with the trained networks before it appears.
 
     Args:
-        run: a run's folder, or a model to export again.
+        run: a run's folder, or a model to export again: `shipped`, or its folder.
         crops: frame set or video to compare on; else the run's own pictures.
 
     Raises:
         ParityError: the exported networks differ by more than 0.1 mm; nothing is written.
     """
     refuse_existing(out)
-    if run == SHIPPED:
-        Model.load(run)  # says that there is none yet
-    model = read_weights(Path(run))
-    frames = frames_of(Path(run), model) if crops is None else _frames(crops, Path(run), model.settings.image.crop_px)
+    folder = model_folder(run)
+    model = read_weights(folder)
+    frames = frames_of(folder, model) if crops is None else _frames(crops, folder, model.settings.image.crop_px)
     report = write_model(model, out, name=name or out.name, pictures=parity_pictures(frames, model.settings.seed))
     return {"model": str(out), "crops": len(frames)} | report.to_dict()
 

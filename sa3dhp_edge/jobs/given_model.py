@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from export.model_folder import read_weights
-from runtime.model import SHIPPED, Model
 from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.config import Settings, override
 from sa3dhp_edge.config import preset as preset_settings
 from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.shipped import model_folder
 
 _TRAINED_WITH = ("motion", "pose_autoencoder", "motion_autoencoder", "relations", "image")
 
 
 def given_model(start: str) -> ModelSet:
     """The networks behind `--from`."""
-    if start == SHIPPED:
-        Model.load(start)  # says that there is none yet
-    return read_weights(Path(start))
+    return read_weights(model_folder(start))
 
 
 def settings_over(begun: Settings, section: str, preset: str | None, overrides: tuple[str, ...]) -> Settings:
@@ -34,6 +31,6 @@ def settings_over(begun: Settings, section: str, preset: str | None, overrides: 
         if asdict(getattr(made, name)) != asdict(getattr(begun, name)):
             raise ConfigError(
                 f"--set {name}.… changes what the model was trained with",
-                "with --from only adapt.*, source.*, seed and threads can be set",
+                "with --from only adapt.*, source.*, seed and threads can be set; `adapt --from nothing` trains all",
             )
     return made

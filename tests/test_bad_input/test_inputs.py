@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from runtime.outputs import read_poses
+from sa3dhp_edge import shipped
 
 Shell = Callable[..., Any]
 Change = Callable[[Path, dict[str, Any]], object]
@@ -109,7 +110,18 @@ def test_a_model_that_is_none(shell: Shell, tmp_path: Path, command: str, model:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     fails(shell(*command.split(), model), error, "sa3dhp-edge export RUN --out MODEL")
-    fails(shell(*command.split(), "shipped"), "no model ships", "export")
+
+
+@pytest.mark.parametrize(
+    "command", ["run --video v.mp4", "bench", "eval --data d", "adapt --target v.mp4 --out r", "export shipped --out m"]
+)
+def test_a_program_that_came_without_its_model(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noise_video: Path, command: str
+) -> None:
+    monkeypatch.setattr(shipped, "FOLDER", tmp_path / "none")
+    shutil.copy(noise_video, "v.mp4")
+    fails(shell(*command.split()), f"is not there: {tmp_path / 'none'}", "name another model folder")
+    assert not Path("r").exists()
 
 
 def _rehashed(model: Path, raw: dict[str, Any], file: str) -> None:

@@ -26,13 +26,12 @@ def test_a_run_becomes_a_model_that_is_the_trained_one(tiny_model: Path) -> None
     [
         ("none", ModelError, "none is not there"),
         ("empty", ModelError, "holds no weights"),
-        ("shipped", ModelError, "no model ships"),
     ],
 )
 def test_what_is_no_run_is_refused(tmp_path: Path, run: str, kind: type[Exception], words: str) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(kind, match=words):
-        export_model(run=run if run == "shipped" else str(tmp_path / run), out=tmp_path / "m", name=None, crops=None)
+        export_model(run=str(tmp_path / run), out=tmp_path / "m", name=None, crops=None)
     assert not (tmp_path / "m").exists()
 
 
