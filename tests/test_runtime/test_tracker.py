@@ -203,15 +203,24 @@ def test_of_two_alike_the_one_who_moves_is_taken():
     assert taken.joints_px is poses[1].joints_px
 
 
-def test_where_nothing_lives_nobody_is_taken_and_nobody_kept():
-    thing = pose_at((100, 120))
+@pytest.mark.parametrize(("confidence", "kept"), [(0.55, False), (0.9, True)])
+def test_where_nothing_lives_only_one_who_is_surely_seen_is_kept(confidence, kept):
+    """A thing is given up; somebody who stands, sits or lies still is not."""
+    seen = pose_at((100, 120), confidence=confidence)
     finder = FakeFinder(found())
     tracker = Tracker(finder, TrackerConfig())
-    step(tracker, 0, thing)
+    step(tracker, 0, seen)
     assert tracker.following
-    finder.dead = [thing.box_xyxy_px]
-    assert all(step(tracker, i, thing) is None for i in range(1, 60))
-    assert not tracker.following
+    finder.dead = [seen.box_xyxy_px]
+    assert [step(tracker, i, seen) is not None for i in range(1, 60)] == [kept] * 59
+    assert tracker.following == kept
+
+
+def test_where_nothing_lives_nobody_is_taken():
+    finder = FakeFinder(found())
+    finder.dead = [pose_at((100, 120)).box_xyxy_px]
+    tracker = Tracker(finder, TrackerConfig())
+    assert all(step(tracker, i, pose_at((100, 120))) is None for i in range(60))
 
 
 def test_a_followed_person_costs_one_look_a_frame_but_now_and_then():
