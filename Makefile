@@ -18,7 +18,7 @@ help:  ## list these targets
 install: $(READY)  ## make .venv with the pinned versions
 
 $(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV_FLAGS) .venv
+	$(PYTHON) -m venv --clear $(VENV_FLAGS) .venv
 	$(BIN)/python -m pip install -q $(CONSTRAINTS) -e '.[dev]'
 	@touch $(READY)
 
