@@ -128,7 +128,7 @@ class AdaptConfig:
     """Stage 5: adaptation of G on unlabelled clips (method, section 7)."""
 
     losses: tuple[str, ...] = ("consensus",)
-    """Any of consensus, lcr, hcr, l1z, l1v, l2v, exact, replay: one cycle takes one step of each."""
+    """Any of consensus, lcr, hcr, l1z, l1v, l2v, exact, denoised, replay: one cycle takes one step of each."""
     cycles: int = 160
     clips_per_step: int = 4
     frames_per_clip: int = 30
@@ -156,11 +156,15 @@ class AdaptConfig:
 
     Gains and biases of a named layer's normalisation move with it; its running statistics never do.
     """
+    rank: int = 0
+    """Rank of the change of a moving matrix or filter bank; 0 lets all of it move."""
     target_statistics: bool = False
     """Take batch-normalisation statistics from the target before the first step; frozen from then on."""
     replay: float = 1.0
     """Weight of the supervised source loss that goes with every step; 0 switches it off."""
     replay_batch: int = 32
+    dress: float = 0.0
+    """Share of the replayed people that stand in front of the target, in its colours."""
     chunk: int = 0
     """Pictures of a window or a contrast whose activations are held at a time, at the price of reading twice; 0 holds
     all."""
@@ -201,7 +205,7 @@ class Settings:
     adapt: AdaptConfig = field(default_factory=AdaptConfig)
 
     def __post_init__(self) -> None:
-        known = {"consensus", "lcr", "hcr", "l1z", "l1v", "l2v", "exact", "replay"}
+        known = {"consensus", "lcr", "hcr", "l1z", "l1v", "l2v", "exact", "denoised", "replay"}
         if wrong := sorted(set(self.adapt.losses) - known):
             raise ConfigError(f"adapt.losses has {', '.join(wrong)}; known are {', '.join(sorted(known))}")
         if negative := sorted(k for k, v in _numbers(dataclasses.asdict(self)) if v < 0):
@@ -215,6 +219,8 @@ class Settings:
             )
         if not 0 < self.adapt.keep_share <= 1 or self.adapt.teacher >= 1 or self.adapt.consensus_size >= 1:
             raise ConfigError("adapt.keep_share lies above 0 and up to 1; adapt.teacher and consensus_size below 1")
+        if self.adapt.dress > 1:
+            raise ConfigError(f"adapt.dress is {self.adapt.dress:g}", "it is a share: 0 to 1")
         if not self.adapt.refresh_every:
             raise ConfigError("adapt.refresh_every is 0", "a consensus is asked for every so many cycles: 1 or more")
         if not 0 <= self.adapt.held_out_share < 1 or not 0 < self.motion.held_out_share < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import asdict
@@ -11,17 +12,20 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sa3dhp_edge.adaptation.adapters import low_rank
 from sa3dhp_edge.adaptation.device import in_bf16, on_device, quick_bf16, training_device
+from sa3dhp_edge.adaptation.dressed import DressedSource
 from sa3dhp_edge.adaptation.guard import Health, examine
+from sa3dhp_edge.adaptation.held import Held
 from sa3dhp_edge.adaptation.labelled import LabelledFrames, LabelledSource
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.schedule import cosine_lr
+from sa3dhp_edge.adaptation.statistics import Statistics, reading_with, reestimate_statistics, statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks, Terms
 from sa3dhp_edge.adaptation.trainable import restore, unfreeze_only
-from sa3dhp_edge.adaptation.views import normalised, random_views
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 
@@ -41,15 +45,24 @@ def adapt(
         probe: figures of G that are logged at each check and never used (an experiment's target error).
 
     Returns:
-        health at the start and the end, cycles done, steps skipped, what was left out, and the fault if there was one.
+        health at the start and the end, cycles done, steps skipped, what was left out, the fault if there was one,
+        and the cost: seconds of this process's cycles without the guard's looks, the most memory that a step held.
     """
     torch.manual_seed(seed)
     training, watched = clips.split(cfg.held_out_share, seed)
     terms = Terms(nets, training, source.crop_px, cfg, source_cfg)
     names, device = _chosen(terms), training_device()
     watch = Watch(nets, watched, source_held_out, log, probe)
-    with on_device(device, *nets.all(), terms.heads), in_bf16(nets.g, quick_bf16(device)):
-        g, moving = nets.g.eval(), unfreeze_only(nets.g, cfg.trainable)
+    if cfg.dress:
+        source = DressedSource(source, training, cfg.dress, nets.e_p)
+    chosen = unfreeze_only(nets.g, cfg.trainable)
+    with (
+        on_device(device, *nets.all(), terms.heads),
+        in_bf16(nets.g, quick_bf16(device)),
+        low_rank(nets.g, chosen, cfg.rank) as moving,
+    ):
+        g = nets.g.eval()
+        of_source = statistics(g) if cfg.target_statistics else None
         if cfg.target_statistics:
             reestimate_statistics(g, training, source.crop_px, seed)
         own = _optimizers(names, [*moving.values(), *terms.heads.parameters()], cfg)
@@ -58,18 +71,22 @@ def adapt(
         kept = {"g": g, "good": good, "heads": terms.heads, "skipped": skipped, "consensus": terms.consensus}
         keeper = Keeper(keep, kept | ({"teacher": teacher} if cfg.teacher else {}), own)
         start = watch.health()
-        fault, done = None, keeper.start()
+        fault, done, working_s = None, keeper.start(), 0.0
+        held, begun_at = Held(*nets.all(), terms.heads), done
         for cycle in log.steps("adaptation", done, cfg.cycles):
             values: dict[str, float] = {}
+            cycle_s = time.monotonic()
             source.at(cycle)
             if "consensus" in names and cycle % cfg.refresh_every == 0:
                 values["views_mm"] = terms.consensus.refresh(teacher, nets.d_p)
             for turn, name in enumerate(names):
                 _set_rate(own[name], name, cycle, cfg)
-                losses = _losses(name, terms, source, generator(seed, 6, cycle, turn), moving, begun)
+                with held.watching(cycle == begun_at):
+                    losses = _losses(name, terms, source, generator(seed, 6, cycle, turn), moving, begun, of_source)
                 values |= {k: float(v.detach()) for k, v in losses.items()}
                 skipped.count(not _step(own[name], torch.stack(list(losses.values())).sum(), moving))
             _follow(teacher, g, cfg.teacher)
+            working_s += time.monotonic() - cycle_s
             log.scalars("adapt", cycle, values)
             done = cycle + 1
             if done % cfg.check_every == 0 or done == cfg.cycles:
@@ -83,6 +100,7 @@ def adapt(
     return {
         "cycles": done, "skipped_steps": int(skipped.steps), "losses": names, "moved": sorted(moving),
         "left_out": terms.left_out(), "start": asdict(start), "end": asdict(end), "fault": fault,
+        "cost": {"seconds": working_s, "held_mb": held.most_mb},
     }  # fmt: skip
 
 
@@ -122,25 +140,6 @@ class Skipped(nn.Module):
         self.steps += skipped
 
 
-def reestimate_statistics(g: nn.Module, clips: TargetClips, crop_px: int, seed: int, batches: int = 20) -> None:
-    """The free baseline: batch-normalisation statistics from the target, nothing else (section 9.6)."""
-    layers = [m for m in g.modules() if isinstance(m, nn.BatchNorm2d)]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # a plain average over the batches
-        layer.train()
-    index = clips.indices()
-    device = training_device()
-    with on_device(device, g), torch.no_grad():
-        for step in range(batches):
-            rng = generator(seed, 7, step)
-            pictures = np.asarray(clips.frames.images[np.sort(rng.choice(index, 64))])
-            g(normalised(random_views(rng, 64, tilt_deg=10).crops(pictures, crop_px, device)))
-    for layer in layers:
-        layer.momentum = 0.1
-        layer.eval()
-
-
 def _chosen(terms: Terms) -> list[str]:
     """The configured losses that can be computed, in their order.
 
@@ -159,13 +158,18 @@ def _chosen(terms: Terms) -> list[str]:
 
 def _losses(
     name: str, terms: Terms, source: LabelledSource, rng: np.random.Generator, moving: Mapping[str, nn.Parameter],
-    begun: Mapping[str, Tensor],
+    begun: Mapping[str, Tensor], of_source: Statistics | None,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """What one step lowers, weighted, by name: the loss itself, the replayed source, the anchor."""
+    """What one step lowers, weighted, by name: the loss itself, the replayed source, the anchor.
+
+    Args:
+        of_source: the statistics to read the source with, where G has the target's.
+    """
     cfg = terms.cfg
     losses = {} if name == "replay" else {name: terms.take(name, rng)}
     if cfg.replay or name == "replay":
-        losses["source"] = (cfg.replay or 1.0) * terms.supervised(source, rng, cfg.replay_batch)
+        with reading_with(terms.nets.g, of_source):
+            losses["source"] = (cfg.replay or 1.0) * terms.supervised(source, rng, cfg.replay_batch)
     if cfg.anchor:
         losses["anchor"] = cfg.anchor * torch.stack([(p - begun[k]).square().sum() for k, p in moving.items()]).sum()
     return losses

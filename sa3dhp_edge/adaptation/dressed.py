@@ -8,7 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sa3dhp_edge.adaptation.labelled import LabelledSource, Stored
+from sa3dhp_edge.adaptation.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.adaptation.poses import generator
+from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.crop import FIELD
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.skeleton import JOINTS, PARENTS
@@ -25,22 +28,58 @@ Array = NDArray[np.float32]
 
 
 def dress(source: FrameSet, pictures: NDArray[np.uint8]) -> FrameSet:
+    """A labelled set in front of the target, the same each time."""
+    assert source.joints_uv is not None
+    images = dressed(np.asarray(source.images), source.joints_uv, pictures, generator(0, 9))
+    return replace(source, images=images)
+
+
+def dressed(
+    images: NDArray[np.uint8], joints_uv: Array, pictures: NDArray[np.uint8], rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """Labelled people in front of the target: each with the colours of a target picture, before its shuffled tiles.
 
     The tiles keep what the target's surroundings are made of and hold no whole person. Colours are matched by mean
     and deviation (Reinhard et al. 2001, in RGB), contrast by no more than `_STRETCH`.
+
+    Args:
+        images: (b, P, P, 3) as stored.
+        joints_uv: (b, 17, 2).
+        pictures: (m, P, P, 3) of the target, each as likely as the others.
     """
-    assert source.joints_uv is not None
-    rng, side = generator(0, 9), source.images.shape[1]
-    dressed = np.empty_like(source.images)
-    for i, row in enumerate(rng.integers(0, len(pictures), len(source))):
-        ours, theirs = (np.asarray(x).astype(np.float32) for x in (source.images[i], pictures[row]))
+    side, made = images.shape[1], np.empty_like(images)
+    for i, row in enumerate(rng.integers(0, len(pictures), len(images))):
+        ours, theirs = (np.asarray(x).astype(np.float32) for x in (images[i], pictures[row]))
         own, wanted = ((x.mean((0, 1)), x.std((0, 1))) for x in (ours, theirs))
         stretch = (wanted[1] / np.maximum(own[1], 1)).clip(1 / _STRETCH, _STRETCH)
         person = (ours - own[0]) * stretch + wanted[0]
-        mask = _body_mask(source.joints_uv[i], side)[..., None]
-        dressed[i] = (mask * person + (1 - mask) * _shuffled(rng, theirs)).clip(0, 255)
-    return replace(source, images=dressed)
+        mask = _body_mask(joints_uv[i], side)[..., None]
+        made[i] = (mask * person + (1 - mask) * _shuffled(rng, theirs)).clip(0, 255)
+    return made
+
+
+class DressedSource(LabelledSource):
+    """A labelled source of which a share stands in front of the target."""
+
+    def __init__(self, source: LabelledSource, target: TargetClips, share: float, e_p: PoseEncoder) -> None:
+        super().__init__(source.crop_px, e_p)
+        self._source, self._pictures, self._index, self._share = source, target.frames.images, target.indices(), share
+
+    def at(self, step: int) -> None:
+        self._source.at(step)
+
+    def stored(self, rng: np.random.Generator, count: int, part: int) -> Stored:
+        drawn = self._source.stored(rng, count, part)
+        chosen = rng.random(count) < self._share
+        if not chosen.any():
+            return drawn
+        behind = np.asarray(self._pictures[np.sort(rng.choice(self._index, int(chosen.sum())))])
+        images = drawn.images.copy()
+        images[chosen] = dressed(images[chosen], drawn.joints_uv[chosen], behind, rng)
+        return drawn._replace(images=images)
+
+    def told(self) -> dict[str, float]:
+        return self._source.told()
 
 
 def _shuffled(rng: np.random.Generator, picture: Array) -> Array:

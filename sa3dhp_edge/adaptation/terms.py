@@ -38,6 +38,7 @@ class Networks:
     e_p: PoseEncoder
     d_p: PoseDecoder
     e_m: nn.Module
+    d_m: nn.Module
     relations: dict[tuple[str, str], nn.Module]
     """(latent, rule name) -> T."""
 
@@ -46,7 +47,7 @@ class Networks:
 
     def all(self) -> list[nn.Module]:
         """The networks that work on pictures and latents, to be placed on a device."""
-        return [self.g, self.d_p, self.e_m, *self.relations.values()]
+        return [self.g, self.d_p, self.e_m, self.d_m, *self.relations.values()]
 
 
 class Terms:
@@ -78,6 +79,7 @@ class Terms:
             "l1v": [r for r in nets.rules("v") if r.tempo == "same"],
             "l2v": [r for r in nets.rules("v") if r.tempo != "same"],
         }
+        self.asked["denoised"] = [STILL]
         self.rules = {name: [r for r in rules if target.serving(r)] for name, rules in self.asked.items()}
         self._agreed = AgreedFrames(self.consensus, crop_px, nets.e_p)
         self.contrasted = {"lcr": len(target.clips), "hcr": len(target.serving(STILL))}
@@ -103,6 +105,7 @@ class Terms:
         losses: dict[str, Callable[[np.random.Generator], Tensor]] = {
             "lcr": self.lcr, "hcr": self.hcr, "l1z": self.l1z, "l1v": self.motion_relation("l1v"),
             "l2v": self.motion_relation("l2v"), "exact": self.exact, "consensus": self.consent,
+            "denoised": self.denoised,
         }  # fmt: skip
         return losses[name](rng)
 
@@ -144,6 +147,14 @@ class Terms:
     def consent(self, rng: np.random.Generator) -> Tensor:
         """The supervised loss against what all views together say of a frame, for any view (see consensus.py)."""
         return self.supervised(self._agreed, rng, self.cfg.consensus_batch)
+
+    def denoised(self, rng: np.random.Generator) -> Tensor:
+        """|D_p(z) - sg D_p(D_m(E_m(z)))|: a window's poses as the prior over motion would have them (section 9.7)."""
+        moments, _, _ = self.target.windows(rng, STILL, self.cfg.clips_per_step)
+        z = self._latents(moments, random_views(rng, len(moments.before), tilt_deg=10), rng, light=0.3)
+        with torch.no_grad():
+            wanted = self.nets.d_p(self.nets.d_m(self.nets.e_m(z)).flatten(0, 1))
+        return pose_l1(self.nets.d_p(z.flatten(0, 1)), wanted)
 
     def supervised(self, source: LabelledSource, rng: np.random.Generator, count: int) -> Tensor:
         """The loss of stage 4 on a batch of labelled frames."""
@@ -192,10 +203,14 @@ class Terms:
         return views.crops(self._pictures(frames), self.crop_px, place(self.nets.g))
 
     def _motion(self, moments: Moments, views: Views, rng: np.random.Generator, light: float) -> Tensor:
-        """E_m over G at a window's moments, one view and one light a window: (b, 128)."""
+        """E_m over G at a window's moments: (b, 128)."""
+        return self.nets.e_m(self._latents(moments, views, rng, light))  # type: ignore[no-any-return]
+
+    def _latents(self, moments: Moments, views: Views, rng: np.random.Generator, light: float) -> Tensor:
+        """G at a window's moments, one view and one light a window: (b, 30, 32)."""
         own = Views(views.matrix[moments.owner], views.tilt_flip[moments.owner])
         crops = change_light(rng, self._crops(own, moments.frames), light, moments.owner)
-        return self.nets.e_m(moments.mix(self._read(crops).z))  # type: ignore[no-any-return]
+        return moments.mix(self._read(crops).z)
 
     def _read(self, crops: Tensor) -> Reading:
         images = normalised(crops).contiguous(memory_format=torch.channels_last)

@@ -87,15 +87,20 @@ GROUPS: tuple[tuple[Variant, ...], ...] = (
         Variant(f"without-{name}", f"all without {_LOUD[name]}", tuple(n for n in ORDER if n != name)) for name in ORDER
     ),
     (
-        Variant("statistics-all", "target statistics, then all", ORDER, _STATISTICS),
         Variant("exact", "exact alone", ("exact",) * len(ORDER)),
-    ),
-    (
         Variant("consensus", "consensus alone", ("consensus",) * len(ORDER)),
         Variant("consensus-all", "all and consensus", (*ORDER, "consensus")),
-        Variant("statistics-consensus", "target statistics, then consensus", ("consensus",) * len(ORDER), _STATISTICS),
     ),
-)
+    (
+        *(
+            Variant(f"statistics-{name}", f"target statistics, then {_LOUD.get(name, name)}", (name,) * len(ORDER),
+                    _STATISTICS)
+            for name in ("replay", *ORDER, "exact", "consensus")
+        ),
+        Variant("statistics-relations", "target statistics, then L1z, L1v, L2v", ORDER[2:], _STATISTICS),
+        Variant("statistics-all", "target statistics, then all", ORDER, _STATISTICS),
+    ),
+)  # fmt: skip
 """Groups of the plot and the table; a new variant is one more line."""
 VARIANTS: tuple[Variant, ...] = tuple(variant for group in GROUPS for variant in group)
 

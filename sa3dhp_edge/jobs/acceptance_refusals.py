@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sa3dhp_edge.adaptation.acceptance import Fit, Verdict, judge
-from sa3dhp_edge.adaptation.adapt import reestimate_statistics
 from sa3dhp_edge.adaptation.signals import Evidence, look
+from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.trainable import restore, snapshot
 from sa3dhp_edge.frameset import FrameSet

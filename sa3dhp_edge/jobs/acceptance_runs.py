@@ -19,14 +19,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sa3dhp_edge.adaptation.adapt import reestimate_statistics
-from sa3dhp_edge.adaptation.dressed import dress
 from sa3dhp_edge.adaptation.labelled import Pictures
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.signals import Evidence, Seen, Signals, look, moved_mm
 from sa3dhp_edge.adaptation.source import measure
+from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.trainable import restore, snapshot
 from sa3dhp_edge.checkpoint import write_json
@@ -43,7 +42,6 @@ MIXED = (-0.2, 0.1, 0.3, 1.0)
 """Share of the target in mixed normalisation statistics."""
 NOISE = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Random change of each weight, over the deviation of its tensor's weights."""
-DRESSED_FRAMES = 1500
 WATCHED_CLIPS, LEARNED_CLIPS = 8, 12
 """Clips that only acceptance looks at, and clips that are adapted on."""
 
@@ -61,14 +59,12 @@ class Recipe:
         cycles: steps of each.
         rate: multiple of the configured learning rates.
         change: other settings of adaptation.
-        dressed: the replayed source looks like the target.
     """
 
     losses: tuple[str, ...]
     cycles: int
     rate: float = 1.0
     change: Mapping[str, Any] = field(default_factory=dict)
-    dressed: bool = False
 
     def over(self, cfg: AdaptConfig) -> AdaptConfig:
         """The configuration; the guard never objects, since bad models are wanted too."""
@@ -82,7 +78,7 @@ RECIPES: dict[str, Recipe] = {
     "consensus": Recipe(("consensus",), 12),
     "consensus, x10, no replay": Recipe(("consensus",), 8, 10, {"replay": 0.0}),
     "replay": Recipe(("replay",), 12, 2),
-    "dressed replay": Recipe(("replay",), 12, 2, dressed=True),
+    "dressed replay": Recipe(("replay",), 12, 2, {"dress": 1.0}),
     "statistics, then replay": Recipe(("replay",), 12, 2, {"target_statistics": True}),
     "LCR": Recipe(("lcr",), 10),
     "HCR": Recipe(("hcr",), 6),
@@ -263,8 +259,7 @@ def _trained(bed: Bed, name: str, recipe: Recipe, keep: Path) -> Iterator[tuple[
     model, clips = bed.model(), bed.learned()
     start = snapshot(model.g)
     own = replace(model, settings=replace(bed.settings, adapt=recipe.over(bed.settings.adapt)))
-    labelled = _dressed(bed.labelled, clips) if recipe.dressed else bed.labelled
-    adapt_model(own, clips, labelled, bed.probe, bed.log, keep)
+    adapt_model(own, clips, bed.labelled, bed.probe, bed.log, keep)
     end = snapshot(own.g)
     for share in LINE:
         yield _part(name, share), between(start, end, share)
@@ -277,13 +272,6 @@ def at_the_end(recipe: str) -> str:
 
 def _part(recipe: str, share: float) -> str:
     return f"{recipe}, {share:g} of the way"
-
-
-def _dressed(labelled: Pictures, clips: FrameSet) -> FrameSet:
-    """Some of a source's frames, as the target might show them."""
-    assert isinstance(labelled, FrameSet)
-    rows = np.unique(np.linspace(0, len(labelled) - 1, DRESSED_FRAMES).astype(np.intp))
-    return dress(labelled.take(rows), clips.images)
 
 
 def plain(values: Any) -> Any:

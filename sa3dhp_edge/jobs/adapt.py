@@ -127,7 +127,8 @@ def adapt_model(
     replayed = labelled(source, px, model.e_p)
     model.g.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     report = move_g(
-        Networks(model.g, model.e_p, model.d_p, model.e_m, dict(model.relations)), TargetClips(clips),
+        Networks(model.g, model.e_p, model.d_p, model.e_m, model.d_m, dict(model.relations)),
+        TargetClips(clips),
         replayed, LabelledFrames(probe, px, model.e_p),
         settings.adapt, settings.source, settings.seed, log, keep, watch,
     )  # fmt: skip

@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.adapt import reestimate_statistics
 from sa3dhp_edge.adaptation.device import use_threads
 from sa3dhp_edge.adaptation.labelled import Pictures
 from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.source import measure
+from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.trainable import snapshot
 from sa3dhp_edge.checkpoint import write_json

@@ -161,7 +161,7 @@ def fresh_networks(frozen: dict[str, nn.Module], image_config: ImageConfig) -> C
         relations: dict[tuple[str, str], nn.Module] = {("z", r): RelationTransformer(LATENT) for r in rules_z}
         relations |= {("v", r): RelationTransformer(MOTION_LATENT) for r in rules_v}
         freeze(*relations.values())
-        return Networks(g, frozen["e_p"], frozen["d_p"], frozen["e_m"], relations)
+        return Networks(g, frozen["e_p"], frozen["d_p"], frozen["e_m"], frozen["d_m"], relations)
 
     return make
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from sa3dhp_edge.adaptation import adapt as adapt_stage
 from sa3dhp_edge.adaptation import source as source_stage
-from sa3dhp_edge.adaptation.adapt import adapt, reestimate_statistics
+from sa3dhp_edge.adaptation.adapt import adapt
 from sa3dhp_edge.adaptation.device import on_device, place, training_device
 from sa3dhp_edge.adaptation.image_to_latent import image_network
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator
@@ -26,6 +26,7 @@ from sa3dhp_edge.adaptation.prelearning import (
 )
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent, measure, read_frames
+from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
 from sa3dhp_edge.adaptation.views import change_light, plain_views

@@ -6,8 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from torch import nn
 
-from sa3dhp_edge.adaptation.dressed import _body_mask, dress
+from sa3dhp_edge.adaptation.dressed import DressedSource, _body_mask, dress
+from sa3dhp_edge.adaptation.labelled import LabelledFrames
+from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.skeleton import JOINTS, TEMPLATE_BONE_MM, pose_from_directions
 
@@ -58,3 +61,14 @@ def test_a_target_picture_is_taken_apart(source: FrameSet) -> None:
 def test_dressing_is_the_same_each_time(source: FrameSet) -> None:
     target = np.random.default_rng(0).integers(0, 256, (5, *source.images.shape[1:]), np.uint8)
     assert np.array_equal(dress(source, target).images, dress(source, target).images)
+
+
+def test_a_share_of_the_replayed_people_is_dressed_and_all_keep_their_labels(
+    source: FrameSet, target: TargetClips, frozen: dict[str, nn.Module]
+) -> None:
+    plain = LabelledFrames(source, 32, frozen["e_p"])  # type: ignore[arg-type]
+    some = DressedSource(plain, target, 0.5, frozen["e_p"])  # type: ignore[arg-type]
+    drawn, own = (s.stored(np.random.default_rng(3), 200, 0) for s in (some, plain))
+    assert np.array_equal(drawn.joints_mm, own.joints_mm)
+    changed = (drawn.images != own.images).any((1, 2, 3))
+    assert 0.35 < changed.mean() < 0.65

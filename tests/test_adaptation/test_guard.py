@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.adapt import reestimate_statistics
 from sa3dhp_edge.adaptation.guard import Health, examine, pose_spread_mm
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator
 from sa3dhp_edge.adaptation.source import LabelledFrames
+from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
 from sa3dhp_edge.adaptation.trainable import freeze, restore, snapshot, unfreeze_only

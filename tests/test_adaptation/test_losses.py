@@ -24,7 +24,7 @@ from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.geometry import fit_weak_perspective
 
-ALL = ("lcr", "hcr", "l1z", "l1v", "l2v", "exact")
+ALL = ("lcr", "hcr", "l1z", "l1v", "l2v", "exact", "denoised")
 
 
 def unit(count: int, seed: int) -> torch.Tensor:
