@@ -27,6 +27,9 @@ Grounds = Annotated[
 @experiment.command("ablation")
 def ablation(
     out: Annotated[Path, typer.Option(help="Folder for tables and figures; the same again goes on.")],
+    table: Annotated[
+        str, typer.Option(help="paper: its losses beside baselines; beyond: what it does not have, with its cost.")
+    ] = "paper",
     seeds: Annotated[str, typer.Option(help="One source model for each; on real clips one adaptation.")] = "0,1,2",
     variants: Annotated[str, typer.Option(metavar="LIST", help="As lcr,without-l1v,exact; else all.")] = "",
     targets: Annotated[str, typer.Option(metavar="LIST", help="Of site, park and real; else all there are.")] = "",
@@ -49,6 +52,7 @@ def ablation(
     \b
     Examples:
       sa3dhp-edge experiment ablation --out docs/results/ablation
+      sa3dhp-edge experiment ablation --table beyond --out docs/results/beyond --targets site
       sa3dhp-edge experiment ablation --out docs/results/ablation --targets real --clips clips/ --from runs/source
     """
     drawn = whole_numbers(seeds, "--seeds")
@@ -58,6 +62,7 @@ def ablation(
     with working():
         result = job(
             out=out,
+            table=table,
             grounds=grounds,
             seeds=drawn,
             variants=names(variants),

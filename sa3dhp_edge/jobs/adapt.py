@@ -15,7 +15,7 @@ from runtime.clip_plan import video_paths
 from runtime.model import Model
 from runtime.service import make_finder
 from runtime.sources import VideoSource
-from sa3dhp_edge.adaptation.acceptance import judge
+from sa3dhp_edge.adaptation.acceptance import LEAST_FRAMES, judge
 from sa3dhp_edge.adaptation.adapt import adapt as move_g
 from sa3dhp_edge.adaptation.device import use_threads
 from sa3dhp_edge.adaptation.distributed import refuse_team
@@ -141,9 +141,11 @@ def adapt_model(
 
 
 def _evidence(clips: FrameSet, probe: FrameSet, settings: Settings) -> Evidence:
-    """What the model before and the adapted one are compared on: held-out clips, where there are two or more."""
-    _, watched = TargetClips(clips).split(settings.adapt.held_out_share, settings.seed)
-    return Evidence.chosen(clips, watched.clips, probe)
+    """What the model before and the adapted one are compared on: held-out clips, and of short footage all of it."""
+    every = TargetClips(clips)
+    _, watched = every.split(settings.adapt.held_out_share, settings.seed)
+    enough = len(watched.indices()) >= LEAST_FRAMES
+    return Evidence.chosen(clips, (watched if enough else every).clips, probe)
 
 
 def _say_left_out(report: Report, asked: tuple[str, ...], log: Log) -> None:

@@ -26,6 +26,8 @@ _HEADS = {
     "pck_150": ("PCK@150", 3), "auc": ("AUC", 3), "source_pa_mpjpe": ("source PA-MPJPE", 1),
 }  # fmt: skip
 FIGURES = tuple(_HEADS)
+COST = ("adapt_s", "held_mb")
+"""Of a trial that took gradient steps."""
 HEADS = tuple(title for title, _ in _HEADS.values())
 
 
@@ -48,7 +50,7 @@ class Row:
         return len(self.each["pa_mpjpe"])
 
     def cells(self) -> list[str]:
-        """`FIGURES` as texts."""
+        """Accuracy as texts, under `HEADS`."""
         return [mean_and_spread(self.each.get(name, []), digits) for name, (_, digits) in _HEADS.items()]
 
     def record(self) -> Report:
@@ -78,6 +80,8 @@ def figures_on(trials: Sequence[Report], target: str, prefix: str = "") -> dict[
         if trial["target"] == target:
             figures = {name: float(trial[prefix + name]) for name in FIGURES if prefix + name in trial}
             figures |= {"source_pa_mpjpe": trial["source_pa_mpjpe"], "stopped": trial.get("stopped_by_guard", False)}
+            if cost := (trial.get("report") or {}).get("cost"):
+                figures |= {"adapt_s": cost["seconds"], "held_mb": cost["held_mb"]}
             found.setdefault(trial["name"], {})[trial["seed"]] = figures
     return found
 
@@ -100,7 +104,9 @@ def row(of: Seeds, baseline: Seeds) -> Row:
     """One thing over its seeds, beside the baseline."""
     shared = sorted(set(of) & set(baseline))
     changes = [100 * (of[s]["pa_mpjpe"] / baseline[s]["pa_mpjpe"] - 1) for s in shared]
-    each = {k: [of[s][k] for s in sorted(of)] for k in FIGURES if all(k in figures for figures in of.values())}
+    each = {
+        k: [of[s][k] for s in sorted(of)] for k in (*FIGURES, *COST) if all(k in figures for figures in of.values())
+    }
     return Row(each, changes, round(sum(figures["stopped"] for figures in of.values())))
 
 

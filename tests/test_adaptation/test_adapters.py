@@ -43,9 +43,15 @@ def test_small_matrices_move_and_are_folded_in(fresh_networks: Callable[..., Net
 def test_it_is_folded_in_whatever_happens(fresh_networks: Callable[..., Networks]) -> None:
     g = fresh_networks().g
     names = [name for name, _ in g.named_parameters()]
-    with pytest.raises(KeyboardInterrupt), low_rank(g, unfreeze_only(g, PART), 2):
-        deepcopy(g).load_state_dict(g.state_dict())
-        raise KeyboardInterrupt
+    chosen = unfreeze_only(g, PART)
+
+    def broken_off() -> None:
+        with low_rank(g, chosen, 2):
+            deepcopy(g).load_state_dict(g.state_dict())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        broken_off()
     assert sorted(name for name, _ in g.named_parameters()) == sorted(names)
 
 

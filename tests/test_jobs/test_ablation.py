@@ -12,7 +12,11 @@ from sa3dhp_edge.config import AdaptConfig
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.jobs import ablation as job
 from sa3dhp_edge.jobs import proving_ground
-from sa3dhp_edge.jobs.ablation import BASELINE, GROUPS, ORDER, VARIANTS, chosen_targets, chosen_variants, publish
+from sa3dhp_edge.jobs.ablation import chosen_table, chosen_targets, chosen_variants, publish
+from sa3dhp_edge.jobs.variants import BASELINE, ORDER, TABLES
+
+PAPER, BEYOND = TABLES["paper"], TABLES["beyond"]
+VARIANTS = PAPER.variants
 
 
 def test_every_loss_is_added_in_order_and_left_out_once():
@@ -42,22 +46,27 @@ def test_baselines_take_as_many_steps_as_all_losses_or_none():
 
 
 def test_equal_variants_share_one_trial():
-    shared = {v.key: v.trial for v in VARIANTS if v.trial != v.key}
+    shared = {v.key: PAPER.trial(v) for v in VARIANTS if PAPER.trial(v) != v.key}
     assert shared == {"without-l2v": "l1v"}
-    assert len({v.key for v in VARIANTS}) == len({v.title for v in VARIANTS}) == len(VARIANTS)
+    for table in TABLES.values():
+        assert len({v.key for v in table.variants}) == len({v.title for v in table.variants}) == len(table.variants)
+        assert all(v.config(AdaptConfig()) is not None for v in table.variants if v.key != BASELINE)
+    assert all(BEYOND.trial(v) == v.key for v in BEYOND.variants)
 
 
 def test_the_papers_figures_stand_as_changes():
-    paper = [round(v.paper_percent, 1) for v in GROUPS[1] if v.paper_percent is not None]
+    paper = [round(v.paper_percent, 1) for v in PAPER.groups[1] if v.paper_percent is not None]
     assert paper == [-7.7, -17.9, -33.3, -56.2, -58.9]
 
 
 def test_a_subset_comes_with_its_baseline():
-    assert [v.key for v in chosen_variants(("exact", "lcr"))] == [BASELINE, "lcr", "exact"]
-    assert chosen_variants(()) == VARIANTS
+    assert [v.key for v in chosen_variants(PAPER, ("exact", "lcr"))] == [BASELINE, "lcr", "exact"]
+    assert chosen_variants(PAPER, ()) == VARIANTS
     with pytest.raises(ConfigError, match="there is no 'without-l1w'") as refused:
-        chosen_variants(("without-l1w",))
+        chosen_variants(PAPER, ("without-l1w",))
     assert "without-l1" in (refused.value.hint or "")
+    with pytest.raises(ConfigError, match="there is no 'beyont'"):
+        chosen_table("beyont")
 
 
 def test_targets_are_those_that_can_be_used():
@@ -75,8 +84,8 @@ def test_targets_are_those_that_can_be_used():
 
 def run(out: Path, grounds: Path, settings: tuple[str, ...], **asked: Any) -> dict[str, Any]:
     given = {
-        "seeds": (0,), "variants": ("lcr", "statistics"), "targets": ("park",), "clips": None, "start": None,
-        "poses": None, "preset_name": "demo", "overrides": settings,
+        "table": "paper", "seeds": (0,), "variants": ("lcr", "statistics"), "targets": ("park",), "clips": None,
+        "start": None, "poses": None, "preset_name": "demo", "overrides": settings,
     }  # fmt: skip
     return job.ablation(out=out, grounds=grounds, **(given | asked))
 
@@ -125,10 +134,10 @@ def test_the_table_has_targets_clips_and_the_paper(tmp_path: Path) -> None:
     for seed in (0, 1):
         for variant in VARIANTS:
             error = 100.0 - seed - len(variant.losses or ())
-            kept(tmp_path, "site", variant.trial, seed, error, pa_mpjpe_true_bones=error - 1)
-            kept(tmp_path, "real/a/walk", variant.trial, seed, error + 10, impossible="one clip")
-            kept(tmp_path, "real/squat", variant.trial, seed, error - 10)
-    publish(tmp_path, {"balance": "nobody was found"})
+            kept(tmp_path, "site", PAPER.trial(variant), seed, error, pa_mpjpe_true_bones=error - 1)
+            kept(tmp_path, "real/a/walk", PAPER.trial(variant), seed, error + 10, impossible="one clip")
+            kept(tmp_path, "real/squat", PAPER.trial(variant), seed, error - 10)
+    publish(tmp_path, "paper", {"balance": "nobody was found"})
     text = (tmp_path / "ablation.md").read_text()
     lines = text.splitlines()
     assert [line for line in lines if line.startswith("## ")] == [
@@ -142,3 +151,24 @@ def test_the_table_has_targets_clips_and_the_paper(tmp_path: Path) -> None:
     assert record["targets"]["real"]["lcr"]["pa_mpjpe"]["mean"] == 98.5
     assert record["left_out"] == {"balance": "nobody was found"}
     assert (tmp_path / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_goes_beyond_the_paper_says_its_cost(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        kept(tmp_path, "site", BASELINE, seed, 100.0)
+        for name, gain in (("votes", 20.0), ("whole", -4.0)):
+            kept(
+                tmp_path,
+                "site",
+                name,
+                seed,
+                100.0 - gain,
+                report={"cost": {"seconds": 10.0 * (seed + 1), "held_mb": 50.0}},
+            )
+    publish(tmp_path, "beyond")
+    lines = (tmp_path / "ablation.md").read_text().splitlines()
+    assert any(line.endswith("| s | MB held | mm per s | mm per 10 MB | stopped |") for line in lines)
+    titles = ("consensus, the recipe", "everything moves")
+    votes, whole = (next(line for line in lines if line.startswith(f"| {title} |")) for title in titles)
+    assert votes.endswith("| 15 | 50 | +1.33 | +4.00 | 0 |")
+    assert whole.endswith("| 15 | 50 | −0.27 | −0.80 | 0 |")

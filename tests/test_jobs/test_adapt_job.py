@@ -168,3 +168,14 @@ def test_labelled_folders_are_replayed_beside_the_source(
     with pytest.raises(DataError, match="has no labels"):
         adapt(adapted / "target", tmp_path / "other", beside=(str(adapted / "target"),))
     assert not (tmp_path / "other").exists()
+
+
+def test_short_footage_is_judged_by_all_of_it(adapted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = read_weights(adapted)
+    frames, probe = FrameSet.load(adapted / "target"), FrameSet.load(adapted / "source_held_out")
+    halves = replace(frames, clip=(np.arange(len(frames)) >= len(frames) // 2).astype(np.int32))
+    seen = {}
+    for least in (1, 10**6):
+        monkeypatch.setattr(job, "LEAST_FRAMES", least)
+        seen[least] = len(job._evidence(halves, probe, model.settings).target)
+    assert 0 < seen[1] < seen[10**6] <= len(frames)
