@@ -6,9 +6,9 @@ import copy
 
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading, project
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder
-from sa3dhp_edge.adaptation.trainable import freeze
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, Reading, project
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder
+from sa3dhp_edge.networks.trainable import freeze
 
 
 class Estimator(nn.Module):

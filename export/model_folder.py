@@ -21,14 +21,14 @@ from export.half import Place, in_half, places
 from export.parity import ParityReport, parity
 from export.to_onnx import exported, filled, form
 from sa3dhp_edge import __version__, atomic
-from sa3dhp_edge.adaptation.model_set import ModelSet, latent_size
-from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT, WINDOW, WINDOW_FPS
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
-from sa3dhp_edge.adaptation.views import MEAN, STD
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.contract import FILE, ModelContract, RelationNet, Tensor, file_sha256, read_contract
 from sa3dhp_edge.errors import ModelError
+from sa3dhp_edge.networks.image_to_latent import MEAN, STD
+from sa3dhp_edge.networks.model_set import ModelSet, latent_size
+from sa3dhp_edge.networks.motion_autoencoder import MOTION_LATENT, WINDOW, WINDOW_FPS
+from sa3dhp_edge.networks.pose_autoencoder import LATENT
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
 from sa3dhp_edge.skeleton import J
 
 _WEIGHTS = "weights"

@@ -18,11 +18,11 @@ from torch import Tensor
 from export.estimator import Estimator, output_names
 from runtime.backends.onnx_runtime import OnnxBackend
 from runtime.model import Model, ModelOutput
-from sa3dhp_edge.adaptation.model_set import ModelSet
-from sa3dhp_edge.adaptation.motion_autoencoder import WINDOW
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT
 from sa3dhp_edge.adaptation.views import normalised
 from sa3dhp_edge.errors import ParityError
+from sa3dhp_edge.networks.model_set import ModelSet
+from sa3dhp_edge.networks.motion_autoencoder import WINDOW
+from sa3dhp_edge.networks.pose_autoencoder import LATENT
 from sa3dhp_edge.skeleton import JOINTS
 
 Floats = NDArray[np.float32]

@@ -12,22 +12,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.adapters import low_rank
-from sa3dhp_edge.adaptation.device import in_bf16, on_device, quick_bf16, training_device
 from sa3dhp_edge.adaptation.dressed import DressedSource
 from sa3dhp_edge.adaptation.guard import Health, examine
-from sa3dhp_edge.adaptation.held import Held
 from sa3dhp_edge.adaptation.labelled import LabelledFrames, LabelledSource
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.poses import generator
-from sa3dhp_edge.adaptation.resume import Keeper
-from sa3dhp_edge.adaptation.schedule import cosine_lr
 from sa3dhp_edge.adaptation.statistics import Statistics, reading_with, reestimate_statistics, statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks, Terms
-from sa3dhp_edge.adaptation.trainable import restore, unfreeze_only
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
+from sa3dhp_edge.networks.adapters import low_rank
+from sa3dhp_edge.networks.trainable import restore, unfreeze_only
+from sa3dhp_edge.training.device import in_bf16, on_device, quick_bf16, training_device
+from sa3dhp_edge.training.held import Held
+from sa3dhp_edge.training.log import Log
+from sa3dhp_edge.training.resume import Keeper
+from sa3dhp_edge.training.schedule import cosine_lr
 
 GUARD_FRAMES = 256
 WARM_UP = 5

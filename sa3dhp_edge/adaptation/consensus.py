@@ -15,13 +15,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.image_to_latent import project
 from sa3dhp_edge.adaptation.labelled import LabelledSource, Stored
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.views import Views, normalised, plain_views
 from sa3dhp_edge.config import AdaptConfig
+from sa3dhp_edge.networks.image_to_latent import project
+from sa3dhp_edge.networks.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.skeleton import J, to_template
 
 BATCH = 64

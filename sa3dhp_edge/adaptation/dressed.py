@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sa3dhp_edge.adaptation.labelled import LabelledSource, Stored
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.crop import FIELD
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.networks.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.skeleton import JOINTS, PARENTS
 
 _PELVIS, _NECK = JOINTS.index("pelvis"), JOINTS.index("neck")

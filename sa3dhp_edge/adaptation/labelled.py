@@ -11,15 +11,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sa3dhp_edge.adaptation.device import CPU
 from sa3dhp_edge.adaptation.losses import Labels
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.adaptation.views import Views, change_light, cover, nobody_views, normalised, random_views
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.geometry import fit_weak_perspective
+from sa3dhp_edge.networks.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.pool import Pool
 from sa3dhp_edge.skeleton import to_template
+from sa3dhp_edge.training.device import CPU
 
 SOURCE_TILT_DEG = 15.0
 SOURCE_FAR_SHARE = 0.25

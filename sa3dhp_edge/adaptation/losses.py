@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
 
-from sa3dhp_edge.adaptation.image_to_latent import Reading
 from sa3dhp_edge.config import SourceConfig
+from sa3dhp_edge.networks.image_to_latent import Reading
 
 POSE_UNIT_MM = 100.0
 """Pose errors enter losses in decimetres, so that they are of order one."""

@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sa3dhp_edge.adaptation.device import CPU
-from sa3dhp_edge.adaptation.motion_autoencoder import WINDOW
 from sa3dhp_edge.adaptation.relations import TICK_HZ
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.networks.motion_autoencoder import WINDOW
 from sa3dhp_edge.skeleton import MIRROR
+from sa3dhp_edge.training.device import CPU
 
 SPAN_TICKS = 4 * WINDOW
 """Longest stretch a rule looks at (60 frames at 30 Hz), in ticks of 1/60 s."""

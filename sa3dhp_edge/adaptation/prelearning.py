@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits as bce
 
-from sa3dhp_edge.adaptation.device import on_device
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.losses import pose_l1
-from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT, WINDOW, motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseCritic, PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.adaptation.relations import Rule
-from sa3dhp_edge.adaptation.resume import Keeper
-from sa3dhp_edge.adaptation.schedule import cosine_lr
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import MotionAutoencoderConfig, PoseAutoencoderConfig, RelationsConfig
+from sa3dhp_edge.networks.motion_autoencoder import MOTION_LATENT, WINDOW, motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import LATENT, PoseCritic, PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
+from sa3dhp_edge.networks.trainable import freeze
+from sa3dhp_edge.training.device import on_device
+from sa3dhp_edge.training.log import Log
+from sa3dhp_edge.training.resume import Keeper
+from sa3dhp_edge.training.schedule import cosine_lr
 
 LOG_EVERY = 50
 DECODED = WINDOW // 3

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sa3dhp_edge.adaptation.motion_autoencoder import WINDOW
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.geometry import rotation_about_z
+from sa3dhp_edge.networks.motion_autoencoder import WINDOW
 from sa3dhp_edge.skeleton import MIRROR
 
 TICK_HZ = 60

@@ -19,19 +19,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sa3dhp_edge import metrics
-from sa3dhp_edge.adaptation.device import on_device, training_device
 from sa3dhp_edge.adaptation.dressed import dress
 from sa3dhp_edge.adaptation.guard import pose_spread_mm
-from sa3dhp_edge.adaptation.image_to_latent import project
-from sa3dhp_edge.adaptation.model_set import ModelSet
-from sa3dhp_edge.adaptation.motion_autoencoder import WINDOW, WINDOW_FPS
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import measure, read_frames
 from sa3dhp_edge.adaptation.views import change_light, normalised, plain_views
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.networks.image_to_latent import project
+from sa3dhp_edge.networks.model_set import ModelSet
+from sa3dhp_edge.networks.motion_autoencoder import WINDOW, WINDOW_FPS
 from sa3dhp_edge.skeleton import JOINTS, MIRROR
+from sa3dhp_edge.training.device import on_device, training_device
 
 MOST_FRAMES = 256
 RULES = tuple(Rule.parse(name) for name in ("flip", "tilt30", "tilt-30", "flip_tilt50"))

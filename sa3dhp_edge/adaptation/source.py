@@ -11,23 +11,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sa3dhp_edge import metrics
-from sa3dhp_edge.adaptation.device import on_device, quick_bf16, training_device
-from sa3dhp_edge.adaptation.distributed import ALONE, Team, noticing, shared_statistics
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading, image_network, project
 from sa3dhp_edge.adaptation.labelled import LabelledFrames as LabelledFrames
 from sa3dhp_edge.adaptation.labelled import LabelledSource
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.losses import Labels, presence_term, source_terms
-from sa3dhp_edge.adaptation.optimizer import source_optimizers
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import generator
-from sa3dhp_edge.adaptation.resume import Keeper
-from sa3dhp_edge.adaptation.schedule import cosine_lr
 from sa3dhp_edge.adaptation.views import normalised, plain_views
 from sa3dhp_edge.checkpoint import save_weights
 from sa3dhp_edge.config import ImageConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, Reading, image_network, project
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.training.device import on_device, quick_bf16, training_device
+from sa3dhp_edge.training.distributed import ALONE, Team, noticing, shared_statistics
+from sa3dhp_edge.training.log import Log
+from sa3dhp_edge.training.optimizer import source_optimizers
+from sa3dhp_edge.training.resume import Keeper
+from sa3dhp_edge.training.schedule import cosine_lr
 
 LOG_EVERY = 25
 NOBODY_SHARE = 8

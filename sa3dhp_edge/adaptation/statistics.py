@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.device import on_device, training_device
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.views import normalised, random_views
+from sa3dhp_edge.training.device import on_device, training_device
 
 Statistics = list[tuple[Tensor, Tensor]]
 """Running mean and variance of each normalisation."""

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sa3dhp_edge.adaptation.consensus import AgreedFrames, Consensus
-from sa3dhp_edge.adaptation.device import place
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading
 from sa3dhp_edge.adaptation.labelled import LabelledSource
 from sa3dhp_edge.adaptation.losses import ContrastHead, info_nce, pose_l1, relation_residual, source_terms
-from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.target import Moments, TargetClips
-from sa3dhp_edge.adaptation.two_pass import two_pass
 from sa3dhp_edge.adaptation.views import Views, change_light, normalised, plain_views, random_views
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, Reading
+from sa3dhp_edge.networks.motion_autoencoder import MOTION_LATENT
+from sa3dhp_edge.networks.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.two_pass import two_pass
 from sa3dhp_edge.skeleton import MIRROR
+from sa3dhp_edge.training.device import place
 
 STILL = Rule()
 """No rule at all: 30 frames at 30 FPS, for the contrastive term on motion."""

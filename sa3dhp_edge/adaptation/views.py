@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-from sa3dhp_edge.adaptation.device import CPU
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.crop import FIELD
+from sa3dhp_edge.networks.image_to_latent import MEAN, STD
 from sa3dhp_edge.skeleton import MIRROR
+from sa3dhp_edge.training.device import CPU
 
-MEAN = (0.5, 0.5, 0.5)
-STD = (0.25, 0.25, 0.25)
-"""Normalisation of every picture; the contract carries it to the device."""
 FAR_TILT_DEG = 50.0
 """The largest in-plane turn that a rule makes (method, section 6)."""
 _PLAIN = np.eye(2, 3, dtype=np.float32)

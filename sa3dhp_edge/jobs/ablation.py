@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sa3dhp_edge.adaptation.distributed import refuse_team
 from sa3dhp_edge.atomic import write_bytes, write_text
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.config import Settings, override, preset, to_dict
@@ -35,6 +34,7 @@ from sa3dhp_edge.jobs.run_folder import Report, RunFolder, begun_settings
 from sa3dhp_edge.jobs.variants import BASELINE, TABLES, Table, Variant
 from sa3dhp_edge.report.dots import DotPanel, change_dots
 from sa3dhp_edge.report.tables import NOTHING, markdown_lines, number
+from sa3dhp_edge.training.distributed import refuse_team
 
 COSTS = ("s", "MB held", "mm per s", "mm per 10 MB")
 _SAID = (

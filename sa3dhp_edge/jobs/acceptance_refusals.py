@@ -13,9 +13,9 @@ from sa3dhp_edge.adaptation.acceptance import Fit, Verdict, judge
 from sa3dhp_edge.adaptation.signals import Evidence, look
 from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
-from sa3dhp_edge.adaptation.trainable import restore, snapshot
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.acceptance_runs import Bed, between
+from sa3dhp_edge.networks.trainable import restore, snapshot
 from sa3dhp_edge.skeleton import MIRROR, J
 
 SHARE = 0.3

@@ -20,20 +20,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sa3dhp_edge.adaptation.labelled import Pictures
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.signals import Evidence, Seen, Signals, look, moved_mm
 from sa3dhp_edge.adaptation.source import measure
 from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
-from sa3dhp_edge.adaptation.trainable import restore, snapshot
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.config import PAPER_LOSSES, AdaptConfig, Settings
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.adapt import adapt_model
 from sa3dhp_edge.jobs.proving_ground import ProvingGround
 from sa3dhp_edge.jobs.real_ground import RealGround
+from sa3dhp_edge.networks.model_set import ModelSet
+from sa3dhp_edge.networks.trainable import restore, snapshot
+from sa3dhp_edge.training.log import Log
 
 State = dict[str, Tensor]
 LINE = (-1.0, 1.0, 2.5)

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from sa3dhp_edge.adaptation.acceptance import Fit, changes, fitted, judge, objection
-from sa3dhp_edge.adaptation.distributed import refuse_team
 from sa3dhp_edge.config import AdaptConfig, Settings, override, preset
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.jobs.acceptance_refusals import Refusal, refusals
@@ -27,6 +26,7 @@ from sa3dhp_edge.jobs.proving_ground import DOMAINS_TRIED, proving_ground
 from sa3dhp_edge.jobs.real_ground import real_ground
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.synth.domain import DOMAINS
+from sa3dhp_edge.training.distributed import refuse_team
 
 CHOSEN = ("dressed_pa_mpjpe_mm", "projection_uv")
 RIVALS: dict[str, tuple[str, ...]] = {

@@ -17,16 +17,11 @@ from runtime.service import make_finder
 from runtime.sources import VideoSource
 from sa3dhp_edge.adaptation.acceptance import LEAST_FRAMES, judge
 from sa3dhp_edge.adaptation.adapt import adapt as move_g
-from sa3dhp_edge.adaptation.device import use_threads
-from sa3dhp_edge.adaptation.distributed import refuse_team
 from sa3dhp_edge.adaptation.labelled import Pictures, labelled
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.signals import Evidence, look
 from sa3dhp_edge.adaptation.source import LabelledFrames, measure, say_waiting
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import Settings
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
@@ -43,7 +38,12 @@ from sa3dhp_edge.jobs.labelled_source import (
 from sa3dhp_edge.jobs.pretrain import check_training, source_motion, train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for, settings_to_resume
 from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.networks.model_set import ModelSet
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.records import Box
+from sa3dhp_edge.training.device import use_threads
+from sa3dhp_edge.training.distributed import refuse_team
+from sa3dhp_edge.training.log import Log
 
 SOURCE_MODEL = "source_model"
 REPLAY_CLIPS = 400

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.crops import choose_crops
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.motion.load import unpaired_motion
+from sa3dhp_edge.networks.model_set import ModelSet
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.render import render_clips
 

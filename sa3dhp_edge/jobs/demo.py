@@ -15,8 +15,6 @@ from export.model_folder import write_model
 from runtime.bench import bench
 from runtime.config import RuntimeConfig
 from runtime.service import run_stream
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.source import measure, read_frames
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.checkpoint import write_json
@@ -30,8 +28,10 @@ from sa3dhp_edge.jobs.embedded import TARGET_DOMAIN, Target, embedded_target
 from sa3dhp_edge.jobs.pretrain import train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.motion.load import unpaired_motion
+from sa3dhp_edge.networks.model_set import ModelSet
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.render import RenderedVideo, render_video
+from sa3dhp_edge.training.log import Log
 
 TARGET_CLIPS, TEST_CLIPS = 24, 24
 VIDEO_SECONDS, VIDEO_WH = 4.0, (480, 360)

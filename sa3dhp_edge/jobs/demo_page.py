@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sa3dhp_edge.adaptation.log import read_scalars
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.run_folder import RunFolder
@@ -19,6 +18,7 @@ from sa3dhp_edge.report.page import Figure, KeyNumber, Section, Tone, Verdict, r
 from sa3dhp_edge.report.pictures import contact_sheet, png_bytes, pose_panel
 from sa3dhp_edge.report.tables import Column, Table, number
 from sa3dhp_edge.skeleton import to_template
+from sa3dhp_edge.training.log import read_scalars
 
 Drawn = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Poses (N, 17, 3) mm and joints (N, 17, 2) uv."""

@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.config import Settings
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.motion.load import unpaired_motion
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.render import render_clips
+from sa3dhp_edge.training.log import Log
 
 TARGET_DOMAIN = "site"
 FPS = 30.0

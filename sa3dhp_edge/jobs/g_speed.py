@@ -12,15 +12,15 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from sa3dhp_edge.adaptation.device import quick_bf16, training_device
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, Reading, image_network
-from sa3dhp_edge.adaptation.motion_autoencoder import WINDOW, motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT
-from sa3dhp_edge.adaptation.trainable import freeze, unfreeze_only
-from sa3dhp_edge.adaptation.two_pass import two_pass
 from sa3dhp_edge.config import ImageConfig, Settings, preset
 from sa3dhp_edge.jobs.run_folder import Report
 from sa3dhp_edge.jobs.stopwatch import counted, least_seconds, now_s
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, Reading, image_network
+from sa3dhp_edge.networks.motion_autoencoder import WINDOW, motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import LATENT
+from sa3dhp_edge.networks.trainable import freeze, unfreeze_only
+from sa3dhp_edge.networks.two_pass import two_pass
+from sa3dhp_edge.training.device import quick_bf16, training_device
 
 PICTURES, PAPER_PICTURES = 24, 2
 """Pictures of a batch when G is timed alone; of the paper's G."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from export.model_folder import read_weights
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.config import Settings, override
 from sa3dhp_edge.config import preset as preset_settings
 from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.networks.model_set import ModelSet
 from sa3dhp_edge.shipped import model_folder
 
 _TRAINED_WITH = ("motion", "pose_autoencoder", "motion_autoencoder", "relations", "image")

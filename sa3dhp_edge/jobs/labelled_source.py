@@ -10,8 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from sa3dhp_edge.adaptation.distributed import ALONE, Team
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.config import Settings
 from sa3dhp_edge.datasets.shards import ShardClips, Shards
 from sa3dhp_edge.errors import ConfigError, DataError, InputError
@@ -22,6 +20,8 @@ from sa3dhp_edge.synth.backgrounds import Backgrounds
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.render import render_clips
 from sa3dhp_edge.synth.stream import ClipMaker
+from sa3dhp_edge.training.distributed import ALONE, Team
+from sa3dhp_edge.training.log import Log
 
 CLIPS_PER_PROCESS = 64
 """Rendering starts another process for so many clips: each takes seconds to start."""

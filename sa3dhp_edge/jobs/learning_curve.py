@@ -8,11 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sa3dhp_edge import metrics
-from sa3dhp_edge.adaptation.device import use_threads
-from sa3dhp_edge.adaptation.image_to_latent import image_network
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder
 from sa3dhp_edge.adaptation.source import milestone_path, milestones, picture_size_px, read_frames
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.atomic import write_bytes, write_text
 from sa3dhp_edge.checkpoint import load_weights, write_json
 from sa3dhp_edge.config import Settings, to_dict
@@ -21,8 +17,12 @@ from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.proving_ground import commit, machine
 from sa3dhp_edge.jobs.run_folder import Report, begun_settings
 from sa3dhp_edge.jobs.scored_clips import ScoredClip, scored_clips
+from sa3dhp_edge.networks.image_to_latent import image_network
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.report.growth import growth_lines
 from sa3dhp_edge.report.tables import Column, markdown_table
+from sa3dhp_edge.training.device import use_threads
 
 CLIP_FRAMES = 100
 """So many frames of each real clip are scored."""

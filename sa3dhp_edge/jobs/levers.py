@@ -19,14 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sa3dhp_edge import metrics
-from sa3dhp_edge.adaptation.device import training_device, use_threads
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG
-from sa3dhp_edge.adaptation.log import Log, Quiet
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import PoseSampler
 from sa3dhp_edge.adaptation.prelearning import fit_pose_autoencoder
 from sa3dhp_edge.adaptation.source import LabelledFrames, learn_images, read_frames
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.checkpoint import load_weights, save_weights, write_json
 from sa3dhp_edge.config import ImageConfig, Settings, override, preset, to_dict
 from sa3dhp_edge.errors import ConfigError, InputError
@@ -38,9 +33,14 @@ from sa3dhp_edge.jobs.proving_ground import commit, machine
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.jobs.scored_clips import ScoredClip, scored_clips
 from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.levers import GROUPS, without
 from sa3dhp_edge.synth.render import render_clips
+from sa3dhp_edge.training.device import training_device, use_threads
+from sa3dhp_edge.training.log import Log, Quiet
 
 CLIP_FRAMES = 25
 """So many frames of each real clip are scored."""

@@ -9,20 +9,11 @@ from pathlib import Path
 import torch
 
 from sa3dhp_edge.adaptation.calibration import source_confidence
-from sa3dhp_edge.adaptation.device import training_device, use_threads
-from sa3dhp_edge.adaptation.distributed import ALONE, Team, open_team
-from sa3dhp_edge.adaptation.image_to_latent import PaperG, image_network
 from sa3dhp_edge.adaptation.labelled import labelled
-from sa3dhp_edge.adaptation.log import Log, Quiet
-from sa3dhp_edge.adaptation.model_set import ModelSet, RelationKey, latent_size
-from sa3dhp_edge.adaptation.motion_autoencoder import motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import PoseSampler
 from sa3dhp_edge.adaptation.prelearning import fit_motion_autoencoder, fit_pose_autoencoder, fit_relation, non_localness
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.adaptation.relations import CANDIDATES_V, CANDIDATES_Z, Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent, learn_images
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.checkpoint import load_weights, save_weights
 from sa3dhp_edge.config import Settings, from_dict, to_dict
 from sa3dhp_edge.contract import Confidence
@@ -32,7 +23,16 @@ from sa3dhp_edge.jobs.given_model import given_model, settings_over
 from sa3dhp_edge.jobs.labelled_source import check_source, held_out_pictures, training_pictures
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, settings_for, settings_to_resume
 from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.networks.image_to_latent import PaperG, image_network
+from sa3dhp_edge.networks.model_set import ModelSet, RelationKey, latent_size
+from sa3dhp_edge.networks.motion_autoencoder import motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.pool import Pool
+from sa3dhp_edge.training.device import training_device, use_threads
+from sa3dhp_edge.training.distributed import ALONE, Team, open_team
+from sa3dhp_edge.training.log import Log, Quiet
 
 
 def pretrain(

@@ -20,14 +20,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.device import use_threads
 from sa3dhp_edge.adaptation.labelled import Pictures
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.source import measure
 from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
-from sa3dhp_edge.adaptation.trainable import snapshot
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.config import AdaptConfig, Settings
 from sa3dhp_edge.errors import ConfigError
@@ -36,6 +32,10 @@ from sa3dhp_edge.jobs.adapt import adapt_model
 from sa3dhp_edge.jobs.embedded import Target, embedded_target
 from sa3dhp_edge.jobs.pretrain import train_source_model
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, begun_settings
+from sa3dhp_edge.networks.model_set import ModelSet
+from sa3dhp_edge.networks.trainable import snapshot
+from sa3dhp_edge.training.device import use_threads
+from sa3dhp_edge.training.log import Log
 
 TARGET_CLIPS, TEST_CLIPS = 48, 48
 DOMAINS_TRIED = ("site", "park")

@@ -23,9 +23,6 @@ from export.model_folder import read_weights, write_model
 from runtime.clip_cutter import cut_clips
 from runtime.model import Model
 from runtime.service import make_finder
-from sa3dhp_edge.adaptation.device import use_threads
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.source import measure, read_frames
 from sa3dhp_edge.config import AdaptConfig, Settings
 from sa3dhp_edge.contract import FILE
@@ -39,7 +36,10 @@ from sa3dhp_edge.jobs.pretrain import source_motion
 from sa3dhp_edge.jobs.proving_ground import once, trial_path, tried
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.jobs.scored_clips import ScoredClip, scored_clips
+from sa3dhp_edge.networks.model_set import ModelSet
 from sa3dhp_edge.shipped import model_folder
+from sa3dhp_edge.training.device import use_threads
+from sa3dhp_edge.training.log import Log
 
 CLIP_FRAMES = 100
 """So many frames of each real clip are scored."""

@@ -15,14 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sa3dhp_edge.adaptation.device import training_device
-from sa3dhp_edge.adaptation.distributed import refuse_team
-from sa3dhp_edge.adaptation.model_set import latent_size
 from sa3dhp_edge.adaptation.poses import PoseSampler
 from sa3dhp_edge.adaptation.prelearning import fit_relation, non_localness, relation_errors
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.adaptation.relations import CANDIDATES_V, CANDIDATES_Z, Rule
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.checkpoint import load_weights, save_weights
 from sa3dhp_edge.config import AdaptConfig, Settings, override, preset, to_dict
 from sa3dhp_edge.errors import ConfigError
@@ -31,7 +26,12 @@ from sa3dhp_edge.jobs.pretrain import source_motion
 from sa3dhp_edge.jobs.proving_ground import ProvingGround, proving_ground
 from sa3dhp_edge.jobs.relations_report import publish
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, begun_settings
+from sa3dhp_edge.networks.model_set import latent_size
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.synth.domain import DOMAINS
+from sa3dhp_edge.training.device import training_device
+from sa3dhp_edge.training.distributed import refuse_team
 
 CANDIDATES = {"z": CANDIDATES_Z, "v": CANDIDATES_V}
 LatentRule = tuple[str, Rule]

@@ -5,7 +5,7 @@ inputs.json            what the run is made from, by name: where it started, its
 log.jsonl, tensorboard
 stages/NAME.json       a finished stage's report; its presence means done
 training/NAME          the newest state of a stage that is still in training
-weights/               the model as it stands (see adaptation/model_set.py)
+weights/               the model as it stands (see networks/model_set.py)
 source/, source_held_out/, target/   frame sets
 """
 

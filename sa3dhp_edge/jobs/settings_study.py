@@ -27,7 +27,6 @@ from typing import Literal
 
 import numpy as np
 
-from sa3dhp_edge.adaptation.distributed import refuse_team
 from sa3dhp_edge.atomic import write_bytes, write_text
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.config import override, preset, to_dict
@@ -42,6 +41,7 @@ from sa3dhp_edge.jobs.proving_ground import DOMAINS_TRIED, ProvingGround, provin
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder, begun_settings
 from sa3dhp_edge.report.dots import DotPanel, change_dots
 from sa3dhp_edge.report.tables import markdown_lines
+from sa3dhp_edge.training.distributed import refuse_team
 
 LABELLED_SUBJECTS = 4
 """So many of the target's people, a clip each, have labels where a setting gives it some."""

@@ -22,7 +22,6 @@ from export.model_folder import read_weights, write_model
 from runtime.model import Model
 from sa3dhp_edge import __version__, atomic, shipped
 from sa3dhp_edge.adaptation.calibration import source_confidence
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.source import measure, read_frames
 from sa3dhp_edge.config import PRESETS, Settings, to_dict
 from sa3dhp_edge.contract import read_contract
@@ -33,6 +32,7 @@ from sa3dhp_edge.jobs.crops import parity_pictures
 from sa3dhp_edge.jobs.evaluate import on_clip_folder
 from sa3dhp_edge.jobs.model_card import model_card
 from sa3dhp_edge.jobs.run_folder import Report
+from sa3dhp_edge.networks.model_set import ModelSet
 
 CARD, FIGURES = "MODEL_CARD.md", "figures.json"
 

@@ -27,18 +27,6 @@ from sa3dhp_edge.adaptation import labelled as labelled_batches
 from sa3dhp_edge.adaptation import source as source_stage
 from sa3dhp_edge.adaptation import terms as adapt_terms
 from sa3dhp_edge.adaptation.consensus import Consensus
-from sa3dhp_edge.adaptation.device import quick_bf16, training_device, use_threads
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, image_network
-from sa3dhp_edge.adaptation.model_set import ModelSet, latent_size
-from sa3dhp_edge.adaptation.motion_autoencoder import (
-    WINDOW_FPS,
-    ConvMotionEncoder,
-    LstmMotionEncoder,
-    motion_autoencoder,
-)
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.adaptation.views import Views
 from sa3dhp_edge.atomic import write_text
 from sa3dhp_edge.checkpoint import write_json
@@ -71,7 +59,19 @@ from sa3dhp_edge.jobs.stopwatch import (
     instead,
     matmul_gflops,
 )
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, image_network
+from sa3dhp_edge.networks.model_set import ModelSet, latent_size
+from sa3dhp_edge.networks.motion_autoencoder import (
+    WINDOW_FPS,
+    ConvMotionEncoder,
+    LstmMotionEncoder,
+    motion_autoencoder,
+)
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.skeleton import J
+from sa3dhp_edge.training.device import quick_bf16, training_device, use_threads
 
 CLIP_S = 20.0
 """Length of the clip whose whole adaptation is timed."""

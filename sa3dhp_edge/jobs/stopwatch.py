@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
-from sa3dhp_edge.adaptation.device import training_device
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG
-from sa3dhp_edge.adaptation.log import Quiet
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG
+from sa3dhp_edge.training.device import training_device
+from sa3dhp_edge.training.log import Quiet
 
 REST = "the rest"
 OPTIMIZER = "optimizer"

@@ -10,23 +10,23 @@ import pytest
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.image_to_latent import image_network
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT, motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import PoseSampler
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import AdaptConfig, ImageConfig
 from sa3dhp_edge.crop import FIELD
 from sa3dhp_edge.frameset import FrameSet, picture_px
 from sa3dhp_edge.geometry import rotation_about_x, rotation_about_y
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.motion.procedural import procedural_motion
+from sa3dhp_edge.networks.image_to_latent import image_network
+from sa3dhp_edge.networks.motion_autoencoder import MOTION_LATENT, motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.skeleton import JOINTS, PARENTS
+from sa3dhp_edge.training.log import Log
 
 CROP = 32
 UV_PER_METRE = 0.9

@@ -12,15 +12,15 @@ from pathlib import Path
 import torch
 
 from sa3dhp_edge.adaptation import source as source_stage
-from sa3dhp_edge.adaptation.distributed import open_team
 from sa3dhp_edge.adaptation.labelled import LabelledFrames
-from sa3dhp_edge.adaptation.log import Quiet
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
-from sa3dhp_edge.adaptation.resume import Keeper
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import ImageConfig, SourceConfig
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.trainable import freeze
+from sa3dhp_edge.training.distributed import open_team
+from sa3dhp_edge.training.log import Quiet
+from sa3dhp_edge.training.resume import Keeper
 
 STEPS = 6
 

@@ -14,15 +14,15 @@ from torch import nn
 from sa3dhp_edge.adaptation import adapt as stage
 from sa3dhp_edge.adaptation.adapt import adapt
 from sa3dhp_edge.adaptation.guard import Health
-from sa3dhp_edge.adaptation.log import Log
-from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks, Terms
-from sa3dhp_edge.adaptation.trainable import snapshot
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.errors import ConfigError, TrainingError
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.networks.trainable import snapshot
+from sa3dhp_edge.training.log import Log
+from sa3dhp_edge.training.resume import Keeper
 
 Adapt = Callable[..., dict[str, Any]]
 Same = Callable[[nn.Module, nn.Module], bool]

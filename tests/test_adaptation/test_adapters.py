@@ -8,10 +8,10 @@ from copy import deepcopy
 import pytest
 import torch
 
-from sa3dhp_edge.adaptation.adapters import low_rank
-from sa3dhp_edge.adaptation.held import Held
 from sa3dhp_edge.adaptation.terms import Networks
-from sa3dhp_edge.adaptation.trainable import snapshot, unfreeze_only
+from sa3dhp_edge.networks.adapters import low_rank
+from sa3dhp_edge.networks.trainable import snapshot, unfreeze_only
+from sa3dhp_edge.training.held import Held
 
 PART = ("backbone.layer2.*", "camera.*")
 

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from sa3dhp_edge.adaptation import consensus as subject
 from sa3dhp_edge.adaptation.adapt import adapt
 from sa3dhp_edge.adaptation.consensus import AgreedFrames, Consensus, agreed, seen_through, smoothed
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
@@ -24,6 +23,7 @@ from sa3dhp_edge.adaptation.views import Views, plain_views
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.metrics import mpjpe
+from sa3dhp_edge.training.log import Log
 
 CROP = 32
 SEEN = seen_through(AdaptConfig())

@@ -14,9 +14,8 @@ from torch import nn
 
 from sa3dhp_edge.adaptation import adapt as adapt_stage
 from sa3dhp_edge.adaptation import source as source_stage
+from sa3dhp_edge.adaptation import statistics as statistics_stage
 from sa3dhp_edge.adaptation.adapt import adapt
-from sa3dhp_edge.adaptation.device import on_device, place, training_device
-from sa3dhp_edge.adaptation.image_to_latent import image_network
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator
 from sa3dhp_edge.adaptation.prelearning import (
     fit_motion_autoencoder,
@@ -39,6 +38,8 @@ from sa3dhp_edge.config import (
     SourceConfig,
 )
 from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.networks.image_to_latent import image_network
+from sa3dhp_edge.training.device import on_device, place, training_device
 
 META = torch.device("meta")
 without_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU")
@@ -81,6 +82,7 @@ def test_every_stage_asks_for_the_training_device(
 
     monkeypatch.setattr(source_stage, "training_device", told("source"))
     monkeypatch.setattr(adapt_stage, "training_device", told("adapt"))
+    monkeypatch.setattr(statistics_stage, "training_device", told("statistics"))
     e_p, d_p, nets = frozen["e_p"], frozen["d_p"], fresh_networks()
     for stage, do in {
         "source": lambda: fit_image_to_latent(

@@ -19,10 +19,10 @@ import torch
 from torch import nn
 
 import sa3dhp_edge
-from sa3dhp_edge.adaptation.distributed import ALONE, Team, noticing, open_team, refuse_team, shared_statistics
 from sa3dhp_edge.config import Settings, override
 from sa3dhp_edge.errors import ConfigError, TrainingError
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.training.distributed import ALONE, Team, noticing, open_team, refuse_team, shared_statistics
 
 MEMBER = Path(__file__).parent / "team_member.py"
 HOME = str(Path(sa3dhp_edge.__file__).resolve().parent.parent)
@@ -38,7 +38,7 @@ def folder(stick_figures: Callable[..., FrameSet], tmp_path: Path) -> Path:
 def alone(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What one process makes of the same steps."""
     from sa3dhp_edge.adaptation import source
-    from sa3dhp_edge.adaptation.resume import Keeper
+    from sa3dhp_edge.training.resume import Keeper
 
     monkeypatch.setattr(source, "LOG_EVERY", source.LOG_EVERY)
     monkeypatch.setattr(source, "quick_bf16", source.quick_bf16)
@@ -146,8 +146,8 @@ def test_only_a_lost_process_is_called_one() -> None:
 
 def test_shared_statistics_are_those_of_the_whole_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two halves whose statistics are exchanged by hand against the whole batch, values and gradients."""
-    from sa3dhp_edge.adaptation import distributed
-    from sa3dhp_edge.adaptation.distributed import TeamBatchNorm2d
+    from sa3dhp_edge.training import distributed
+    from sa3dhp_edge.training.distributed import TeamBatchNorm2d
 
     rng = np.random.default_rng(0)
     x = torch.from_numpy(rng.normal(3, 2, (6, 4, 5, 5)).astype(np.float32)).requires_grad_()

@@ -15,9 +15,9 @@ from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.statistics import reestimate_statistics
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import Networks
-from sa3dhp_edge.adaptation.trainable import freeze, restore, snapshot, unfreeze_only
 from sa3dhp_edge.config import AdaptConfig
 from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.networks.trainable import freeze, restore, snapshot, unfreeze_only
 
 
 def turned(poses: np.ndarray, seed: int) -> np.ndarray:

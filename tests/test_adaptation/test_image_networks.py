@@ -8,12 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, image_network, project
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseEncoder
-from sa3dhp_edge.adaptation.resnet import ResNet50ToRes4
 from sa3dhp_edge.adaptation.views import normalised
 from sa3dhp_edge.config import ImageConfig
 from sa3dhp_edge.errors import InputError
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, image_network, project
+from sa3dhp_edge.networks.pose_autoencoder import LATENT, PoseEncoder
+from sa3dhp_edge.networks.resnet import ResNet50ToRes4
 
 
 @pytest.mark.parametrize("crop_px", [64, 128])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from sa3dhp_edge.adaptation.labelled import LabelledFrames, LabelledMix, labelled
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseEncoder
 from sa3dhp_edge.frameset import FrameSet, picture_px
+from sa3dhp_edge.networks.pose_autoencoder import PoseEncoder
 
 CROP = 32
 

@@ -11,18 +11,18 @@ import torch
 from torch import nn
 
 from sa3dhp_edge.adaptation import terms as stage
-from sa3dhp_edge.adaptation.image_to_latent import Reading, project
 from sa3dhp_edge.adaptation.losses import Labels, info_nce, presence_term, relation_residual, source_terms
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
 from sa3dhp_edge.adaptation.terms import STILL, Networks, Terms, plane_residual
-from sa3dhp_edge.adaptation.trainable import unfreeze_only
 from sa3dhp_edge.adaptation.views import Views, random_views
 from sa3dhp_edge.config import AdaptConfig, SourceConfig
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.geometry import fit_weak_perspective
+from sa3dhp_edge.networks.image_to_latent import Reading, project
+from sa3dhp_edge.networks.trainable import unfreeze_only
 
 ALL = ("lcr", "hcr", "l1z", "l1v", "l2v", "exact", "denoised")
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.image_to_latent import image_network
-from sa3dhp_edge.adaptation.model_set import ModelSet, latent_size
-from sa3dhp_edge.adaptation.motion_autoencoder import motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.config import PRESETS, override
 from sa3dhp_edge.contract import Confidence
 from sa3dhp_edge.errors import ModelError, TrainingError
+from sa3dhp_edge.networks.image_to_latent import image_network
+from sa3dhp_edge.networks.model_set import ModelSet, latent_size
+from sa3dhp_edge.networks.motion_autoencoder import motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
 
 KEYS = (("z", "flip_tilt50"), ("v", "slow_backward@60"))
 

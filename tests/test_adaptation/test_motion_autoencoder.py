@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT, WINDOW, motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT
+from sa3dhp_edge.networks.motion_autoencoder import MOTION_LATENT, WINDOW, motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import LATENT
 
 
 @pytest.mark.parametrize("arch", ["conv", "lstm"])

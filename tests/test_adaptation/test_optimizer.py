@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.optimizer import source_optimizers
 from sa3dhp_edge.config import SourceConfig
 from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.training.optimizer import source_optimizers
 
 
 def small_net() -> nn.Sequential:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, Kinematics, PoseCritic, PoseDecoder, PoseEncoder
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator, random_views
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.motion.motion_set import MotionSet
+from sa3dhp_edge.networks.pose_autoencoder import LATENT, Kinematics, PoseCritic, PoseDecoder, PoseEncoder
 from sa3dhp_edge.skeleton import JOINTS, TEMPLATE_BONE_MM, J, bone_directions, bone_lengths_mm, pose_from_directions
 
 RIGHT, LEFT = JOINTS.index("right_hip"), JOINTS.index("left_hip")

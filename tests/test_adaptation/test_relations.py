@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import nn
 
-from sa3dhp_edge.adaptation.image_to_latent import project
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator
 from sa3dhp_edge.adaptation.prelearning import non_localness
 from sa3dhp_edge.adaptation.relations import CANDIDATES_V, CANDIDATES_Z, Rule
@@ -19,6 +18,7 @@ from sa3dhp_edge.crop import FIELD
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.frameset import picture_px
 from sa3dhp_edge.geometry import fit_weak_perspective
+from sa3dhp_edge.networks.image_to_latent import project
 from sa3dhp_edge.skeleton import JOINTS, MIRROR, mirror
 
 SPATIAL = ("tilt50", "tilt-30", "flip", "flip_tilt50", "flip_tilt-30", "flip_backward_tilt50")

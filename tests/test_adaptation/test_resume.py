@@ -12,12 +12,9 @@ import torch
 from torch import nn
 
 from sa3dhp_edge.adaptation import source as source_stage
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.adaptation.poses import PoseSampler
 from sa3dhp_edge.adaptation.prelearning import fit_motion_autoencoder, fit_pose_autoencoder, fit_relation
 from sa3dhp_edge.adaptation.relations import Rule
-from sa3dhp_edge.adaptation.resume import Keeper
-from sa3dhp_edge.adaptation.schedule import cosine_lr
 from sa3dhp_edge.adaptation.source import LabelledFrames, fit_image_to_latent
 from sa3dhp_edge.config import (
     ImageConfig,
@@ -28,6 +25,9 @@ from sa3dhp_edge.config import (
 )
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.training.log import Log
+from sa3dhp_edge.training.resume import Keeper
+from sa3dhp_edge.training.schedule import cosine_lr
 
 STEPS = 6
 Stage = Callable[[Log, Path], tuple[Any, ...]]

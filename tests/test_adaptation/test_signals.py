@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from sa3dhp_edge.adaptation.acceptance import LEAST_CHANGE
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.adaptation.poses import PoseSampler, generator
 from sa3dhp_edge.adaptation.signals import (
     MOST_FRAMES,
@@ -34,6 +33,7 @@ from sa3dhp_edge.config import ImageConfig, preset
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.geometry import rotation_about_x, rotation_about_y
+from sa3dhp_edge.networks.model_set import ModelSet
 from sa3dhp_edge.skeleton import MIRROR
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.model_set import latent_size
 from sa3dhp_edge.adaptation.prelearning import HELD_OUT, non_localness, relation_errors, relation_pairs
 from sa3dhp_edge.adaptation.relations import CANDIDATES_V, CANDIDATES_Z, Rule
 from sa3dhp_edge.config import PRESETS, override
 from sa3dhp_edge.jobs.pretrain import relation_keys, studied_rules
+from sa3dhp_edge.networks.model_set import latent_size
 
 
 @pytest.mark.parametrize("preset", PRESETS)

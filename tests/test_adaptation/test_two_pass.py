@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.image_to_latent import Reading, image_network
-from sa3dhp_edge.adaptation.trainable import unfreeze_only
-from sa3dhp_edge.adaptation.two_pass import two_pass
 from sa3dhp_edge.config import ImageConfig
+from sa3dhp_edge.networks.image_to_latent import Reading, image_network
+from sa3dhp_edge.networks.trainable import unfreeze_only
+from sa3dhp_edge.networks.two_pass import two_pass
 
 CROP = 32
 EDGE, PAPER = ImageConfig(width=8, crop_px=CROP), ImageConfig(backbone="resnet50", crop_px=CROP)

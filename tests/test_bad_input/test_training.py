@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sa3dhp_edge.adaptation.log import Log
+from sa3dhp_edge.training.log import Log
 
 Shell = Callable[..., Any]
 

@@ -14,14 +14,14 @@ from onnx import numpy_helper
 from torch import nn
 
 from export.model_folder import write_model
-from sa3dhp_edge.adaptation.image_to_latent import image_network
-from sa3dhp_edge.adaptation.model_set import ModelSet, latent_size
-from sa3dhp_edge.adaptation.motion_autoencoder import motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import ImageConfig, MotionAutoencoderConfig, Settings
 from sa3dhp_edge.contract import FILE, Confidence, file_sha256
+from sa3dhp_edge.networks.image_to_latent import image_network
+from sa3dhp_edge.networks.model_set import ModelSet, latent_size
+from sa3dhp_edge.networks.motion_autoencoder import motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
+from sa3dhp_edge.networks.trainable import freeze
 
 CROP_PX = 64
 RELATIONS = (("z", "flip_tilt50"), ("z", "tilt-30"), ("v", "slow_backward@60"))

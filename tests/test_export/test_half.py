@@ -19,10 +19,10 @@ from export.half import in_half, places
 from export.model_folder import read_weights, write_model
 from export.to_onnx import exported
 from runtime.model import Model
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.checkpoint import save_weights
 from sa3dhp_edge.contract import read_contract
 from sa3dhp_edge.errors import ModelError
+from sa3dhp_edge.networks.model_set import ModelSet
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ import torch
 import export.model_folder as model_folder
 from export.model_folder import read_weights, write_model
 from runtime.model import Model
-from sa3dhp_edge.adaptation.model_set import ModelSet
-from sa3dhp_edge.adaptation.views import MEAN, STD
 from sa3dhp_edge.contract import read_contract
 from sa3dhp_edge.errors import ModelError, OutputError, ParityError, ShapeError
+from sa3dhp_edge.networks.image_to_latent import MEAN, STD
+from sa3dhp_edge.networks.model_set import ModelSet
 
 
 @pytest.fixture

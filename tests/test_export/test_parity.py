@@ -13,8 +13,8 @@ import pytest
 
 from export.parity import POSE_BUDGET_MM, ParityReport, PoseDifference, parity
 from runtime.model import Model
-from sa3dhp_edge.adaptation.model_set import ModelSet
 from sa3dhp_edge.errors import ParityError
+from sa3dhp_edge.networks.model_set import ModelSet
 from sa3dhp_edge.skeleton import JOINTS
 
 STEM = "g.backbone.stem.0.weight"

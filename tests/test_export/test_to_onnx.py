@@ -15,10 +15,10 @@ from export.estimator import Estimator
 from export.folding import folded
 from export.to_onnx import OPSET, exported, filled, form
 from runtime.backends.onnx_runtime import OnnxBackend
-from sa3dhp_edge.adaptation.model_set import ModelSet
-from sa3dhp_edge.adaptation.motion_autoencoder import motion_autoencoder
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
 from sa3dhp_edge.errors import ModelError
+from sa3dhp_edge.networks.model_set import ModelSet
+from sa3dhp_edge.networks.motion_autoencoder import motion_autoencoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
 
 
 def _run(graph: onnx.ModelProto, path: Path, given: torch.Tensor) -> np.ndarray:

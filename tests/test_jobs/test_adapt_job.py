@@ -16,10 +16,10 @@ from export.model_folder import read_weights
 from runtime import clip_cutter
 from runtime.config import TrackerConfig
 from sa3dhp_edge.adaptation.labelled import LabelledMix
-from sa3dhp_edge.adaptation.log import Log
 from sa3dhp_edge.errors import ConfigError, DataError, NobodyFound
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs import adapt as job
+from sa3dhp_edge.training.log import Log
 
 BOX = (0.0, 0.0, 320.0, 240.0)
 PAPER = ("adapt.losses=lcr,hcr,l1z,l1v,l2v",)

@@ -11,13 +11,8 @@ import pytest
 import torch
 
 from sa3dhp_edge.adaptation import source as source_stage
-from sa3dhp_edge.adaptation.distributed import Team
 from sa3dhp_edge.adaptation.labelled import LabelledFrames, labelled
-from sa3dhp_edge.adaptation.log import Quiet
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
-from sa3dhp_edge.adaptation.resume import Keeper
 from sa3dhp_edge.adaptation.source import fit_image_to_latent
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.config import Settings, override, preset
 from sa3dhp_edge.datasets.shards import Shards
 from sa3dhp_edge.errors import ConfigError, DataError, InputError
@@ -26,7 +21,12 @@ from sa3dhp_edge.jobs.data_synth import synth
 from sa3dhp_edge.jobs.labelled_source import SYNTH, check_source, held_out_pictures, replay_settings, training_pictures
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.motion.procedural import procedural_motion
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.trainable import freeze
 from sa3dhp_edge.pool import Pool
+from sa3dhp_edge.training.distributed import Team
+from sa3dhp_edge.training.log import Quiet
+from sa3dhp_edge.training.resume import Keeper
 
 SMALL = (
     "image.width=8", "image.crop_px=32", "source.frames_per_clip=2", "source.held_out_clips=2", "source.steps=5",

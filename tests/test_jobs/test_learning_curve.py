@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 
-from sa3dhp_edge.adaptation.image_to_latent import image_network
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder
 from sa3dhp_edge.adaptation.source import is_milestone, milestone_path, picture_size_px
 from sa3dhp_edge.atomic import write_json
 from sa3dhp_edge.checkpoint import save_weights
@@ -19,6 +17,8 @@ from sa3dhp_edge.config import ImageConfig, SourceConfig, preset, to_dict
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet, picture_px
 from sa3dhp_edge.jobs.learning_curve import OWN, learning_curve
+from sa3dhp_edge.networks.image_to_latent import image_network
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder
 
 PX = 64
 

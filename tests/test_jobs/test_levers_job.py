@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from sa3dhp_edge.adaptation.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.checkpoint import save_weights
 from sa3dhp_edge.errors import ConfigError, DataError, InputError
 from sa3dhp_edge.jobs import levers as job
 from sa3dhp_edge.jobs import levers_report
 from sa3dhp_edge.jobs.levers_report import ALL, READINGS, REAL, lever_rows, publish
 from sa3dhp_edge.jobs.scored_clips import SCORED, scored_clips, with_head
+from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
 from sa3dhp_edge.synth.levers import GROUPS, LEVERS
 
 TINY = (

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sa3dhp_edge.adaptation.log import Quiet
 from sa3dhp_edge.config import AdaptConfig, override, preset
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.jobs import proving_ground as job
 from sa3dhp_edge.jobs.proving_ground import ProvingGround, once, proving_ground, spread
+from sa3dhp_edge.training.log import Quiet
 
 ABOUT = {"target": "site", "name": "lcr", "seed": 4}
 

@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate
 
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, Kinematics, PoseEncoder
-from sa3dhp_edge.adaptation.resnet import BasicBlock, ResNet50ToRes4
-from sa3dhp_edge.adaptation.views import MEAN, STD
 from sa3dhp_edge.config import ImageConfig
+from sa3dhp_edge.networks.pose_autoencoder import LATENT, Kinematics, PoseEncoder
+from sa3dhp_edge.networks.resnet import BasicBlock, ResNet50ToRes4
 from sa3dhp_edge.skeleton import J
 
+MEAN = (0.5, 0.5, 0.5)
+STD = (0.25, 0.25, 0.25)
+"""Normalisation of every picture; the contract carries it to the device."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation per channel of the pictures, 0..1, that public ImageNet weights were trained on."""
 

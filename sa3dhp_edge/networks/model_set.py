@@ -14,15 +14,15 @@ from typing import Any
 
 from torch import nn
 
-from sa3dhp_edge.adaptation.image_to_latent import EdgeG, PaperG, image_network
-from sa3dhp_edge.adaptation.motion_autoencoder import MOTION_LATENT, motion_autoencoder
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
-from sa3dhp_edge.adaptation.relation_transformer import RelationTransformer
-from sa3dhp_edge.adaptation.trainable import freeze
 from sa3dhp_edge.checkpoint import load_weights, save_weights, write_json
 from sa3dhp_edge.config import Settings, from_dict, to_dict
 from sa3dhp_edge.contract import Confidence
 from sa3dhp_edge.errors import ModelError
+from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, image_network
+from sa3dhp_edge.networks.motion_autoencoder import MOTION_LATENT, motion_autoencoder
+from sa3dhp_edge.networks.pose_autoencoder import LATENT, PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.relation_transformer import RelationTransformer
+from sa3dhp_edge.networks.trainable import freeze
 
 FORMAT = 1
 RelationKey = tuple[str, str]

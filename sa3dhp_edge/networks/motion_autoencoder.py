@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from sa3dhp_edge.adaptation.pose_autoencoder import LATENT
+from sa3dhp_edge.networks.pose_autoencoder import LATENT
 
 WINDOW = 30
 """Frames in a motion window."""

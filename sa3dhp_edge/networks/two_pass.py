@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from sa3dhp_edge.adaptation.image_to_latent import Reading
+from sa3dhp_edge.networks.image_to_latent import Reading
 
 
 def two_pass(read: Callable[[Tensor], Reading], images: Tensor, chunk: int) -> Reading:
