@@ -107,6 +107,8 @@ class SourceConfig:
     faster there. The edge network only."""
     three_quarter_size: float = 0.3
     """Share of the steps, the next ones, at three quarters of the crop's size."""
+    given_share: float = 0.3
+    """Where a given model learns on, the share of its weights that stays in the result, which is the mean of both."""
     milestones: int = 0
     """So many states of G, evenly spread over its training, are kept, to see what more pictures bring."""
     batch: int = 64
@@ -159,7 +161,10 @@ class AdaptConfig:
     rank: int = 0
     """Rank of the change of a moving matrix or filter bank; 0 lets all of it move."""
     target_statistics: bool = False
-    """Take batch-normalisation statistics from the target before the first step; frozen from then on."""
+    """Take batch-normalisation statistics from the target before the first step; frozen from then on.
+
+    Worth much from a source of plain pictures, and a risk from one that has seen much (docs/results).
+    """
     replay: float = 1.0
     """Weight of the supervised source loss that goes with every step; 0 switches it off."""
     replay_batch: int = 32
@@ -219,8 +224,9 @@ class Settings:
             )
         if not 0 < self.adapt.keep_share <= 1 or self.adapt.teacher >= 1 or self.adapt.consensus_size >= 1:
             raise ConfigError("adapt.keep_share lies above 0 and up to 1; adapt.teacher and consensus_size below 1")
-        if self.adapt.dress > 1:
-            raise ConfigError(f"adapt.dress is {self.adapt.dress:g}", "it is a share: 0 to 1")
+        for name, share in (("adapt.dress", self.adapt.dress), ("source.given_share", self.source.given_share)):
+            if share > 1:
+                raise ConfigError(f"{name} is {share:g}", "it is a share: 0 to 1")
         if not self.adapt.refresh_every:
             raise ConfigError("adapt.refresh_every is 0", "a consensus is asked for every so many cycles: 1 or more")
         if not 0 <= self.adapt.held_out_share < 1 or not 0 < self.motion.held_out_share < 1:
@@ -265,7 +271,7 @@ PRESETS: dict[str, Settings] = {
             half_size=0,
             three_quarter_size=0,
         ),
-        adapt=AdaptConfig(cycles=40, refresh_every=20, lr_contrast=5e-4, lr_relation=5e-4),
+        adapt=AdaptConfig(cycles=40, refresh_every=20, lr_contrast=5e-4, lr_relation=5e-4, target_statistics=True),
     ),
 }
 

@@ -269,6 +269,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
                 "out": Path("o"),
                 "grounds": Path("g"),
                 "seeds": (4,),
+                "table": "paper",
                 "variants": ("lcr", "exact"),
                 "targets": ("real",),
                 "clips": Path("c"),

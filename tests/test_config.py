@@ -62,8 +62,9 @@ def test_the_last_override_wins_and_top_level_keys_work() -> None:
         ("adapt.target_statistics=yes", "choose from true, false"),
         ("adapt.cycles=-3", "adapt.cycles is negative"),
         ("image.backbone=vit", "choose from edge, resnet50"),
-        ("adapt.losses=l1z,l9z", "adapt.losses has l9z; known are consensus, exact"),
+        ("adapt.losses=l1z,l9z", "adapt.losses has l9z; known are consensus, denoised, exact, hcr"),
         ("image.crop_px=100", "multiple of 32"),
+        ("source.given_share=1.5", "source.given_share is 1.5"),
         ("adapt.held_out_share=1.5", "between 0 and 1"),
     ],
 )

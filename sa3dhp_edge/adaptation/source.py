@@ -22,6 +22,7 @@ from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.networks.image_to_latent import EdgeG, PaperG, Reading, image_network, project
 from sa3dhp_edge.networks.pose_autoencoder import PoseDecoder, PoseEncoder
+from sa3dhp_edge.networks.trainable import step_back
 from sa3dhp_edge.training.device import on_device, quick_bf16, training_device
 from sa3dhp_edge.training.distributed import ALONE, Team, noticing, shared_statistics
 from sa3dhp_edge.training.log import Log
@@ -42,7 +43,7 @@ def fit_image_to_latent(
     """Stage 4: G on the labelled source, D_p frozen (section 5.4); and what it and its supply of pictures did.
 
     Args:
-        begin: a trained G of the same form to go on from.
+        begin: a trained G of the same form to go on from, and to stay near (`source.given_share`).
     """
     g, told = learn_images(source, e_p, d_p, image, cfg, seed, log, keep, team, begin)
     return g, measure(g, d_p, held_out.frames, held_out.crop_px) | told
@@ -85,6 +86,8 @@ def learn_images(
                 keeper.step(step)
                 if is_milestone(cfg, step + 1):
                     save_weights(milestone_path(keep.parent, step + 1), g)
+        if begin is not None:
+            step_back(g, begin.state_dict(), cfg.given_share)
     g.bf16 = False
     g.eval()
     return g, say_waiting(source, log)

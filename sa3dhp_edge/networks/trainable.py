@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable
 
+import torch
 from torch import Tensor, nn
 
 from sa3dhp_edge.errors import ConfigError
@@ -39,6 +40,18 @@ def freeze(*nets: nn.Module) -> None:
 def snapshot(net: nn.Module) -> dict[str, Tensor]:
     """A copy of every parameter and persistent buffer of a network: what `restore` puts back."""
     return {k: v.detach().clone() for k, v in net.state_dict().items()}
+
+
+def step_back(net: nn.Module, state: dict[str, Tensor], share: float) -> None:
+    """Go a share of the way back to a snapshot, in parameters and statistics; 1 is `restore`.
+
+    Source: the mean of weights before and after fine-tuning, Wortsman et al. 2022, Robust fine-tuning of zero-shot
+    models, sec. 3.
+    """
+    with torch.no_grad():
+        for name, now in net.state_dict().items():
+            if now.is_floating_point():
+                now.lerp_(state[name].to(now), share)
 
 
 def restore(net: nn.Module, state: dict[str, Tensor]) -> None:

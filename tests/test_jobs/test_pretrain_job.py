@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from export.model_folder import read_weights
 from sa3dhp_edge.errors import ConfigError
@@ -35,6 +36,21 @@ def test_a_model_learns_on_and_nothing_but_its_image_network_moves(tiny_run: Pat
     assert new.lineage[: len(old.lineage)] == old.lineage
     assert len(new.lineage) == len(old.lineage) + 1
     assert new.settings.source.steps == 2
+
+
+def test_of_the_given_model_as_much_stays_as_was_asked(tiny_run: Path, tmp_path: Path) -> None:
+    learned = {}
+    for share in (0.0, 0.25, 1.0):
+        out = tmp_path / f"{share}"
+        sets = (*_sets(tiny_run), f"source.given_share={share}")
+        pretrain(source="synth", poses=None, start=str(tiny_run), preset=None, overrides=sets, out=out, resume=False)
+        learned[share] = read_weights(out).g.state_dict()
+    given = read_weights(tiny_run).g.state_dict()
+    assert any(not torch.equal(learned[0.0][k], given[k]) for k in given)
+    for name, tensor in given.items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(learned[1.0][name], tensor)
+            torch.testing.assert_close(learned[0.25][name], 0.75 * learned[0.0][name] + 0.25 * tensor)
 
 
 def test_what_the_model_was_trained_with_stays(tiny_run: Path, tmp_path: Path) -> None:
