@@ -23,7 +23,7 @@ SEQUENCE_S = (4.0, 12.0)
 
 _ON_FEET: dict[Action, float] = {
     whole_body.stand: 5, whole_body.walk: 5, whole_body.run: 2, whole_body.turn_around: 1, whole_body.side_step: 1,
-    whole_body.squat: 1.5, whole_body.lunge: 1.5, whole_body.bend: 2, whole_body.jump: 1.2,
+    whole_body.squat: 2.5, whole_body.lunge: 1.5, whole_body.bend: 2, whole_body.jump: 1.2,
     whole_body.jumping_jack: 1, whole_body.kick: 1.2, whole_body.one_leg: 1.2, whole_body.juggle: 1.2,
     whole_body.dance: 3, whole_body.step_freely: 4.5,
 }  # fmt: skip
@@ -34,7 +34,7 @@ _FAMILIES = ((_ON_FEET, 0.74), (_SEATED, 0.16), (_ON_FLOOR, 0.10))
 _UPPER: dict[UpperAction, float] = {
     upper_body.reach: 4, upper_body.both_reach: 2, upper_body.wave: 1, upper_body.punch: 1.5, upper_body.throw: 1.5,
     upper_body.carry: 1.2, upper_body.hands_on_body: 2.5, upper_body.talk: 2, upper_body.swing: 1.5,
-    upper_body.wash: 1.2,
+    upper_body.wash: 1.2, upper_body.hands_together: 2,
 }  # fmt: skip
 _ARMS_ADDED: dict[Action, float] = {
     whole_body.jumping_jack: 0.05, whole_body.jump: 0.3, whole_body.run: 0.15, whole_body.dance: 0.2,

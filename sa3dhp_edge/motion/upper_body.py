@@ -73,6 +73,27 @@ def both_reach(rng: Rng, ticks: int) -> Array:
     return key_motion(rng, ticks, [posture(rng), *free], (0.4, 1.0), (0.1, 1.2))
 
 
+def hands_together(rng: Rng, ticks: int) -> Array:
+    """Both hands meet: clasped, folded, palms together, round one thing; from low before the body to overhead."""
+    count = 300
+    angles = np.zeros((count, A))
+    drawn = {
+        "arm_flex": rng.uniform(0, 170, count), "arm_out": rng.uniform(-40, 45, count),
+        "arm_inward": rng.uniform(-60, 85, count), "elbow": rng.uniform(5, 148, count),
+        "clavicle_up": rng.uniform(-3, 15, count), "clavicle_front": rng.uniform(-5, 12, count),
+    }  # fmt: skip
+    for name, deg in drawn.items():
+        for side in ("right", "left"):
+            angles[:, COLUMN[f"{side}_{name}"]] = deg + rng.normal(0, 4, count)
+    pose = pose_from_directions(directions_from_angles(angles).astype(np.float32))
+    gap = np.linalg.norm(pose[:, _HANDS[1]] - pose[:, _HANDS[3]], axis=-1)
+    for name, deg in (("trunk_flex", 7), ("trunk_twist", 9), ("head_flex", 14), ("head_twist", 14)):
+        angles[:, COLUMN[name]] = rng.normal(0, deg, count)
+    met = angles[(gap < 140) & ~hits_trunk_or_head(angles)][: int(rng.integers(1, 4))]
+    keys = [*met] if len(met) > 1 and rng.uniform() < 0.6 else [*met, posture(rng)]
+    return key_motion(rng, ticks, keys, (0.4, 1.1), (0.3, 2.5))
+
+
 def wave(rng: Rng, ticks: int) -> Array:
     """Wave one raised hand."""
     base = posture(

@@ -128,8 +128,8 @@ def turn_around(rng: Rng, ticks: int) -> Clip:
 
 
 def squat(rng: Rng, ticks: int) -> Clip:
-    """Go down on both legs and rise, shallow to deep."""
-    depth = rng.uniform(0.4, 1)
+    """Go down on both legs and rise, shallow to deep; sometimes stay low for a while."""
+    depth = 1 - 0.6 * rng.uniform() ** 1.5
     arms = {"arm_flex": draw(rng, (-10, 100)), "elbow": draw(rng, (0, 110)), "arm_inward": draw(rng, (-10, 60))}
     stance = {"hip_out": draw(rng, (0, 30)), "hip_inward": draw(rng, (-8, 8))}
     down = {"pitch": depth * draw(rng, (15, 50)), "trunk_flex": depth * draw(rng, (0, 30))}
@@ -137,7 +137,8 @@ def squat(rng: Rng, ticks: int) -> Clip:
         posture(rng, **stance),
         posture(rng, **stance, **down, **arms, hip_flex=depth * draw(rng, (95, 125)), knee=depth * 135),
     ]
-    return grounded(key_motion(rng, ticks, keys, (0.5, 1.1), (0, 0.8)))
+    longest = 2.5 if rng.uniform() < 0.25 else 0.8
+    return grounded(key_motion(rng, ticks, keys, (0.5, 1.1), (0, longest)))
 
 
 def lunge(rng: Rng, ticks: int) -> Clip:

@@ -8,6 +8,7 @@ from sa3dhp_edge.motion.anatomy import ANGLES, COLUMN, LIMITS, directions_from_a
 from sa3dhp_edge.motion.load import unpaired_motion
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.motion.procedural import procedural_motion
+from sa3dhp_edge.motion.upper_body import hands_together, hits_trunk_or_head
 from sa3dhp_edge.skeleton import BONES, JOINTS, mirror, pose_from_directions
 
 
@@ -115,6 +116,16 @@ def test_motion_is_smooth(motion: MotionSet) -> None:
     step = np.linalg.norm(np.diff(pose, axis=0), axis=-1)[motion.windows(2)]
     assert np.percentile(step, 99.9) * motion.hz < 10_000
     assert step.max() * motion.hz < 30_000
+
+
+def test_hands_that_meet_do_meet_and_not_within_the_body() -> None:
+    right, left = JOINTS.index("right_wrist"), JOINTS.index("left_wrist")
+    for seed in range(8):
+        angles = hands_together(np.random.default_rng(seed), 300)
+        pose = pose_from_directions(directions_from_angles(angles).astype(np.float32))
+        gap_mm = np.linalg.norm(pose[:, right] - pose[:, left], axis=-1)
+        assert gap_mm.min() < 140
+        assert hits_trunk_or_head(angles).mean() < 0.2
 
 
 def test_equal_seeds_give_equal_motion() -> None:
