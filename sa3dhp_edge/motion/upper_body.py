@@ -82,9 +82,9 @@ def hands_together(rng: Rng, ticks: int) -> Array:
         "arm_inward": rng.uniform(-60, 85, count), "elbow": rng.uniform(5, 148, count),
         "clavicle_up": rng.uniform(-3, 15, count), "clavicle_front": rng.uniform(-5, 12, count),
     }  # fmt: skip
-    for name, deg in drawn.items():
+    for name, values in drawn.items():
         for side in ("right", "left"):
-            angles[:, COLUMN[f"{side}_{name}"]] = deg + rng.normal(0, 4, count)
+            angles[:, COLUMN[f"{side}_{name}"]] = values + rng.normal(0, 4, count)
     pose = pose_from_directions(directions_from_angles(angles).astype(np.float32))
     gap = np.linalg.norm(pose[:, _HANDS[1]] - pose[:, _HANDS[3]], axis=-1)
     for name, deg in (("trunk_flex", 7), ("trunk_twist", 9), ("head_flex", 14), ("head_twist", 14)):
