@@ -72,6 +72,7 @@ def adapt(
         keeper = Keeper(keep, kept | ({"teacher": teacher} if cfg.teacher else {}), own)
         start = watch.health()
         fault, done, working_s = None, keeper.start(), 0.0
+        last_good: Health | None = None
         held, begun_at = Held(*nets.all(), terms.heads), done
         for cycle in log.steps("adaptation", done, cfg.cycles):
             values: dict[str, float] = {}
@@ -90,13 +91,15 @@ def adapt(
             log.scalars("adapt", cycle, values)
             done = cycle + 1
             if done % cfg.check_every == 0 or done == cfg.cycles:
-                if fault := watch.fault(start, cfg, cycle):
+                now = watch.logged(cycle)
+                if fault := now.fault(start, cfg):
                     restore(g, good.state_dict())
                     log.say(f"stopped at cycle {done} and went back to the last good state: {fault}")
                     break
                 restore(good, g.state_dict())
+                last_good = now
             keeper.step(cycle)
-        end = watch.health()
+        end = last_good or watch.health()
     return {
         "cycles": done, "skipped_steps": int(skipped.steps), "losses": names, "moved": sorted(moving),
         "left_out": terms.left_out(), "start": asdict(start), "end": asdict(end), "fault": fault,
@@ -119,12 +122,12 @@ class Watch:
     def health(self) -> Health:
         return examine(self._nets.g, self._nets.d_p, self._pictures, self._source, self._crop_px)
 
-    def fault(self, start: Health, cfg: AdaptConfig, cycle: int) -> str | None:
-        """What the guard objects to now, if anything; logs what it saw."""
+    def logged(self, cycle: int) -> Health:
+        """The same, written to the log beside what the probe says."""
         health = self.health()
         probed = self._probe(self._nets.g) if self._probe else {}
         self._log.scalars("health", cycle, asdict(health) | probed)
-        return health.fault(start, cfg)
+        return health
 
 
 class Skipped(nn.Module):
