@@ -12,7 +12,7 @@ from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.adapt import SOURCE_MODEL
 from sa3dhp_edge.jobs.crops import frames_of, parity_pictures
-from sa3dhp_edge.jobs.run_folder import Report
+from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.shipped import model_folder
 
 
@@ -25,13 +25,25 @@ def export_model(*, run: str, out: Path, name: str | None, crops: Path | None) -
 
     Raises:
         ParityError: the exported networks differ by more than 0.1 mm; nothing is written.
+
+    Returns:
+        where the model is, how far it is from the trained one and, where the run's adaptation does not want it used in
+        place of the model before, why: `not_accepted`.
     """
     refuse_existing(out)
     folder = model_folder(run)
     model = read_weights(folder)
     frames = frames_of(folder, model) if crops is None else _frames(crops, folder, model.settings.image.crop_px)
     report = write_model(model, out, name=name or out.name, pictures=parity_pictures(frames, model.settings.seed))
-    return {"model": str(out), "crops": len(frames)} | report.to_dict()
+    return {"model": str(out), "crops": len(frames)} | report.to_dict() | _refused(RunFolder(folder, model.settings))
+
+
+def _refused(run: RunFolder) -> Report:
+    """Why a run's own adaptation would not use this model, and what it would use; nothing where it would."""
+    verdict = run.report("adapt").get("verdict") if run.done("adapt") else None
+    if verdict is None or verdict["accepted"]:
+        return {}
+    return {"not_accepted": f"{verdict['reason']}; the model before it: {run.path / SOURCE_MODEL}"}
 
 
 def _frames(crops: Path, run: Path, crop_px: int) -> FrameSet:

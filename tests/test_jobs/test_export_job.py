@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from sa3dhp_edge.atomic import write_json
 from sa3dhp_edge.contract import read_contract
 from sa3dhp_edge.errors import InputError, ModelError, OutputError
 from sa3dhp_edge.jobs import export as job
@@ -48,3 +50,14 @@ def test_a_video_to_compare_on_needs_a_model_first(tiny_run: Path, person_video:
         export_model(run=str(tiny_run), out=tmp_path / "m", name=None, crops=person_video)
     with pytest.raises(InputError, match=r"none.mp4"):
         export_model(run=str(tiny_run), out=tmp_path / "m", name=None, crops=tmp_path / "none.mp4")
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_model_that_its_own_adaptation_refused_says_so(tiny_run: Path, tmp_path: Path, accepted: bool) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    verdict = {"accepted": accepted, "expected_gain_mm": 0.2, "reason": "no better: a gain of +0.2 mm is expected"}
+    write_json(run / "stages" / "adapt.json", {"verdict": verdict})
+    report = export_model(run=str(run), out=tmp_path / "m", name=None, crops=None)
+    said = report.get("not_accepted", "")
+    assert ("no better" in said, str(run / "source_model") in said) == (not accepted, not accepted)
