@@ -264,7 +264,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         ),
         (
             "experiment ablation --out o --seeds 4 --variants lcr,exact --targets real --clips c --from r --grounds g",
-            "sa3dhp_edge.jobs.ablation.ablation",
+            "sa3dhp_edge.experiments.ablation.ablation",
             {
                 "out": Path("o"),
                 "grounds": Path("g"),
@@ -281,7 +281,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         ),
         (
             "experiment settings --out o --settings semi,unseen --preset edge",
-            "sa3dhp_edge.jobs.settings_study.settings_study",
+            "sa3dhp_edge.experiments.settings_study.settings_study",
             {
                 "out": Path("o"),
                 "grounds": None,
@@ -293,7 +293,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         ),
         (
             "experiment relations --out o --rules z,v:flip --seeds 3 --domain park",
-            "sa3dhp_edge.jobs.relations_study.relations",
+            "sa3dhp_edge.experiments.relations_study.relations",
             {
                 "out": Path("o"),
                 "grounds": None,
@@ -306,12 +306,12 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         ),
         (
             "experiment confidence --model m --source f --clips c --out o",
-            "sa3dhp_edge.jobs.confidence_study.confidence",
+            "sa3dhp_edge.experiments.confidence_study.confidence",
             {"model": "m", "source": Path("f"), "clips": Path("c"), "out": Path("o")},
         ),
         (
             "experiment speed --out o --from m --threads 2 --no-compile",
-            "sa3dhp_edge.jobs.speed_study.speed",
+            "sa3dhp_edge.experiments.speed_study.speed",
             {
                 "out": Path("o"),
                 "start": "m",
@@ -323,12 +323,12 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         ),
         (
             "experiment images --run r --out o --clips c",
-            "sa3dhp_edge.jobs.learning_curve.learning_curve",
+            "sa3dhp_edge.experiments.learning_curve.learning_curve",
             {"run": Path("r"), "clips": Path("c"), "out": Path("o")},
         ),
         (
             "experiment levers --out o --clips c --from r --variant-seeds 2 --set threads=1",
-            "sa3dhp_edge.jobs.levers.levers",
+            "sa3dhp_edge.experiments.levers.levers",
             {
                 "out": Path("o"),
                 "clips": Path("c"),

@@ -57,7 +57,7 @@ def ablation(
     """
     drawn = whole_numbers(seeds, "--seeds")
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.ablation import ablation as job
+    from sa3dhp_edge.experiments.ablation import ablation as job
 
     with working():
         result = job(
@@ -98,7 +98,7 @@ def settings(
     """
     drawn = whole_numbers(seeds, "--seeds")
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.settings_study import settings_study as job
+    from sa3dhp_edge.experiments.settings_study import settings_study as job
 
     with working():
         result = job(
@@ -135,7 +135,7 @@ def relations(
     """
     drawn = whole_numbers(seeds, "--seeds")
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.relations_study import relations as job
+    from sa3dhp_edge.experiments.relations_study import relations as job
 
     with working():
         result = job(
@@ -171,7 +171,7 @@ def speed(
       sa3dhp-edge experiment speed --out docs/results/speed --threads 2
     """
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.speed_study import speed as job
+    from sa3dhp_edge.experiments.speed_study import speed as job
 
     with working():
         result = job(
@@ -212,7 +212,7 @@ def acceptance(
     """
     drawn = whole_numbers(seeds, "--seeds")
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.acceptance_study import acceptance as job
+    from sa3dhp_edge.experiments.acceptance_study import acceptance as job
 
     with working():
         result = job(
@@ -254,7 +254,7 @@ def levers(
     """
     drawn = whole_numbers(seeds, "--seeds")
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.levers import levers as job
+    from sa3dhp_edge.experiments.levers import levers as job
 
     with working():
         result = job(
@@ -285,7 +285,7 @@ def images(
       sa3dhp-edge experiment images --run runs/source --clips clips/ --out docs/results/source
     """
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.learning_curve import learning_curve as job
+    from sa3dhp_edge.experiments.learning_curve import learning_curve as job
 
     with working():
         result = job(run=run, clips=clips, out=out)
@@ -313,7 +313,7 @@ def confidence(
       sa3dhp-edge experiment confidence --model models/hall --source runs/hall/source_held_out --out docs/results
     """
     need("adapt", "the experiment")
-    from sa3dhp_edge.jobs.confidence_study import confidence as job
+    from sa3dhp_edge.experiments.confidence_study import confidence as job
 
     with working():
         result = job(model=model, clips=clips, source=source, out=out)
