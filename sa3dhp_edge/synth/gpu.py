@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from sa3dhp_edge.synth import picture as per_pixel
 from sa3dhp_edge.synth import raster
-from sa3dhp_edge.synth.canvas import Scene
 from sa3dhp_edge.synth.compiled import device_function, kernel
+from sa3dhp_edge.synth.cpu import Scene
 from sa3dhp_edge.synth.patterns import bank
 from sa3dhp_edge.synth.picture import SAMPLES_PER_PX
 from sa3dhp_edge.synth.raster import NOTHING, Samples, View, project_view

@@ -14,9 +14,10 @@ from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.skeleton import JOINTS
 from sa3dhp_edge.synth.backgrounds import Backgrounds, photo_light
 from sa3dhp_edge.synth.body import PARTS
-from sa3dhp_edge.synth.canvas import NO_PHOTO, NO_POINTS, Scene, canvas
+from sa3dhp_edge.synth.canvas import canvas
 from sa3dhp_edge.synth.company import draw_company
 from sa3dhp_edge.synth.compiled import compiled
+from sa3dhp_edge.synth.cpu import NO_PHOTO, NO_POINTS, Scene
 from sa3dhp_edge.synth.domain import Domain
 from sa3dhp_edge.synth.figure import Figure, draw_figure
 from sa3dhp_edge.synth.footage import Facing, draw_stretch

@@ -15,7 +15,8 @@ import pytest
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.motion.motion_set import MotionSet
 from sa3dhp_edge.synth import canvas, gpu
-from sa3dhp_edge.synth.canvas import SETTING, draw_on_cpu, gpu_trouble, trial_scene
+from sa3dhp_edge.synth.canvas import SETTING, gpu_trouble, trial_scene
+from sa3dhp_edge.synth.cpu import draw_on_cpu
 from sa3dhp_edge.synth.domain import DOMAINS
 from sa3dhp_edge.synth.render import render_clips
 
