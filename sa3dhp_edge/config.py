@@ -110,7 +110,8 @@ class SourceConfig:
     given_share: float = 0.3
     """Where a given model learns on, the share of its weights that stays in the result, which is the mean of both."""
     milestones: int = 0
-    """So many states of G, evenly spread over its training, are kept, to see what more pictures bring."""
+    """So many states of G, evenly spread over its training, are kept, to see what more pictures bring; the last is G
+    before its mean with a given model."""
     batch: int = 64
     optimizer: Literal["muon", "adamw"] = "muon"
     lr: float = 2e-3
@@ -163,13 +164,15 @@ class AdaptConfig:
     target_statistics: bool = False
     """Take batch-normalisation statistics from the target before the first step; frozen from then on.
 
-    Worth much from a source of plain pictures, and a risk from one that has seen much (docs/results).
+    The replayed source is read through its own meanwhile, labelled frames beside it too. The guard and the verdict read
+    all with the target's, as the model will be used. Worth much from a source of plain pictures, and a risk from one
+    that has seen much (docs/results).
     """
     replay: float = 1.0
     """Weight of the supervised source loss that goes with every step; 0 switches it off."""
     replay_batch: int = 32
     dress: float = 0.0
-    """Share of the replayed people that stand in front of the target, in its colours."""
+    """Share of the replayed people that stand in front of the target, in its colours; not beside its statistics."""
     chunk: int = 0
     """Pictures of a window or a contrast whose activations are held at a time, at the price of reading twice; 0 holds
     all."""
@@ -227,6 +230,9 @@ class Settings:
         for name, share in (("adapt.dress", self.adapt.dress), ("source.given_share", self.source.given_share)):
             if share > 1:
                 raise ConfigError(f"{name} is {share:g}", "it is a share: 0 to 1")
+        for kept, other in (("dress", "target_statistics"), ("rank", "anchor"), ("rank", "teacher")):
+            if getattr(self.adapt, kept) and getattr(self.adapt, other):
+                raise ConfigError(f"adapt.{kept} and adapt.{other} do not go together", f"set adapt.{kept}=0")
         if not self.adapt.refresh_every:
             raise ConfigError("adapt.refresh_every is 0", "a consensus is asked for every so many cycles: 1 or more")
         if not 0 <= self.adapt.held_out_share < 1 or not 0 < self.motion.held_out_share < 1:

@@ -46,7 +46,7 @@ def adapt(
 
     Returns:
         health at the start and the end, cycles done, steps skipped, what was left out, the fault if there was one,
-        and the cost: seconds of this process's cycles without the guard's looks, the most memory that a step held.
+        and the cost: seconds of the cycles without the guard's looks, the most memory that a step held.
     """
     torch.manual_seed(seed)
     training, watched = clips.split(cfg.held_out_share, seed)
@@ -65,29 +65,21 @@ def adapt(
         of_source = statistics(g) if cfg.target_statistics else None
         if cfg.target_statistics:
             reestimate_statistics(g, training, source.crop_px, seed)
-        own = _optimizers(names, [*moving.values(), *terms.heads.parameters()], cfg)
-        good, teacher, skipped = deepcopy(g), deepcopy(g) if cfg.teacher else g, Skipped()
-        begun = {name: p.detach().clone() for name, p in moving.items()}
-        kept = {"g": g, "good": good, "heads": terms.heads, "skipped": skipped, "consensus": terms.consensus}
-        keeper = Keeper(keep, kept | ({"teacher": teacher} if cfg.teacher else {}), own)
-        start = watch.health()
-        fault, done, working_s = None, keeper.start(), 0.0
-        last_good: Health | None = None
-        held, begun_at = Held(*nets.all(), terms.heads), done
+        steps = Steps(names, terms, source, moving, of_source, seed)
+        good, teacher = deepcopy(g), deepcopy(g) if cfg.teacher else g
+        kept = {"g": g, "good": good, "heads": terms.heads, "tally": steps.tally, "consensus": terms.consensus}
+        keeper = Keeper(keep, kept | ({"teacher": teacher} if cfg.teacher else {}), steps.optimizers)
+        start, last_good = watch.health(), None
+        fault, done = None, keeper.start()
         for cycle in log.steps("adaptation", done, cfg.cycles):
-            values: dict[str, float] = {}
-            cycle_s = time.monotonic()
+            began_s = time.monotonic()
             source.at(cycle)
+            values: dict[str, float] = {}
             if "consensus" in names and cycle % cfg.refresh_every == 0:
                 values["views_mm"] = terms.consensus.refresh(teacher, nets.d_p)
-            for turn, name in enumerate(names):
-                _set_rate(own[name], name, cycle, cfg)
-                with held.watching(cycle == begun_at):
-                    losses = _losses(name, terms, source, generator(seed, 6, cycle, turn), moving, begun, of_source)
-                values |= {k: float(v.detach()) for k, v in losses.items()}
-                skipped.count(not _step(own[name], torch.stack(list(losses.values())).sum(), moving))
+            values |= steps.take(cycle)
             _follow(teacher, g, cfg.teacher)
-            working_s += time.monotonic() - cycle_s
+            steps.tally.seconds += time.monotonic() - began_s
             log.scalars("adapt", cycle, values)
             done = cycle + 1
             if done % cfg.check_every == 0 or done == cfg.cycles:
@@ -101,9 +93,9 @@ def adapt(
             keeper.step(cycle)
         end = last_good or watch.health()
     return {
-        "cycles": done, "skipped_steps": int(skipped.steps), "losses": names, "moved": sorted(moving),
+        "cycles": done, "skipped_steps": int(steps.tally.skipped), "losses": names, "moved": sorted(moving),
         "left_out": terms.left_out(), "start": asdict(start), "end": asdict(end), "fault": fault,
-        "cost": {"seconds": working_s, "held_mb": held.most_mb},
+        "cost": {"seconds": float(steps.tally.seconds), "held_mb": float(steps.tally.held_mb)},
     }  # fmt: skip
 
 
@@ -130,17 +122,77 @@ class Watch:
         return health
 
 
-class Skipped(nn.Module):
-    """Counts the steps that were not taken; a module, so that its count is kept with the training state."""
+class Tally(nn.Module):
+    """What the cycles came to so far; a module, so that it is kept with the training state.
 
-    steps: Tensor
+    Attributes:
+        skipped: steps that were not taken.
+        seconds: of the cycles, without the guard's looks.
+        held_mb: the most that a step held until its way back.
+    """
+
+    skipped: Tensor
+    seconds: Tensor
+    held_mb: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.register_buffer("skipped", torch.zeros((), dtype=torch.long))
+        self.register_buffer("seconds", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("held_mb", torch.zeros((), dtype=torch.float64))
 
-    def count(self, skipped: bool) -> None:
-        self.steps += skipped
+
+class Steps:
+    """A step of each loss, cycle after cycle.
+
+    Attributes:
+        optimizers: one Adam for each loss, so that the moments of one do not steer another.
+        tally: what the steps came to.
+    """
+
+    def __init__(
+        self, names: list[str], terms: Terms, source: LabelledSource, moving: Mapping[str, nn.Parameter],
+        of_source: Statistics | None, seed: int,
+    ) -> None:  # fmt: skip
+        """Args:
+        moving: what of G moves, as it is before the first step; the anchor holds it there.
+        of_source: the statistics to read the source with, where G has the target's.
+        """
+        self._terms, self._source, self._moving, self._of_source, self._seed = terms, source, moving, of_source, seed
+        self._begun = {name: p.detach().clone() for name, p in moving.items()}
+        self._names, self._first = names, True
+        parameters = [*moving.values(), *terms.heads.parameters()]
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            name: torch.optim.Adam(parameters, terms.cfg.lr_relation) for name in names
+        }
+        self.tally = Tally()
+
+    def take(self, cycle: int) -> dict[str, float]:
+        """One cycle; what each loss was."""
+        values: dict[str, float] = {}
+        held = Held(*self._terms.nets.all(), self._terms.heads)
+        for turn, name in enumerate(self._names):
+            own = self.optimizers[name]
+            _set_rate(own, name, cycle, self._terms.cfg)
+            with held.watching(self._first):
+                losses = self._losses(name, generator(self._seed, 6, cycle, turn))
+            values |= {k: float(v.detach()) for k, v in losses.items()}
+            self.tally.skipped += not _step(own, torch.stack(list(losses.values())).sum(), self._moving)
+        self.tally.held_mb.clamp_(min=held.most_mb)
+        self._first = False
+        return values
+
+    def _losses(self, name: str, rng: np.random.Generator) -> dict[str, Tensor]:
+        """What one step lowers, weighted, by name: the loss itself, the replayed source, the anchor."""
+        terms, cfg = self._terms, self._terms.cfg
+        losses = {} if name == "replay" else {name: terms.take(name, rng)}
+        if cfg.replay or name == "replay":
+            with reading_with(terms.nets.g, self._of_source):
+                losses["source"] = (cfg.replay or 1.0) * terms.supervised(self._source, rng, cfg.replay_batch)
+        if cfg.anchor:
+            away = [(p - self._begun[k]).square().sum() for k, p in self._moving.items()]
+            losses["anchor"] = cfg.anchor * torch.stack(away).sum()
+        return losses
 
 
 def _chosen(terms: Terms) -> list[str]:
@@ -157,25 +209,6 @@ def _chosen(terms: Terms) -> list[str]:
             "; ".join(terms.left_out()) or "name losses in adapt.losses",
         )
     return names
-
-
-def _losses(
-    name: str, terms: Terms, source: LabelledSource, rng: np.random.Generator, moving: Mapping[str, nn.Parameter],
-    begun: Mapping[str, Tensor], of_source: Statistics | None,
-) -> dict[str, Tensor]:  # fmt: skip
-    """What one step lowers, weighted, by name: the loss itself, the replayed source, the anchor.
-
-    Args:
-        of_source: the statistics to read the source with, where G has the target's.
-    """
-    cfg = terms.cfg
-    losses = {} if name == "replay" else {name: terms.take(name, rng)}
-    if cfg.replay or name == "replay":
-        with reading_with(terms.nets.g, of_source):
-            losses["source"] = (cfg.replay or 1.0) * terms.supervised(source, rng, cfg.replay_batch)
-    if cfg.anchor:
-        losses["anchor"] = cfg.anchor * torch.stack([(p - begun[k]).square().sum() for k, p in moving.items()]).sum()
-    return losses
 
 
 def _set_rate(own: torch.optim.Optimizer, name: str, cycle: int, cfg: AdaptConfig) -> None:
@@ -205,8 +238,3 @@ def _step(own: torch.optim.Optimizer, loss: Tensor, moving: Mapping[str, nn.Para
 def _spread(count: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """At most `GUARD_FRAMES` positions, evenly over `count`."""
     return np.unique(np.linspace(0, count - 1, GUARD_FRAMES).astype(np.intp))
-
-
-def _optimizers(names: list[str], parameters: list[nn.Parameter], cfg: AdaptConfig) -> dict[str, torch.optim.Optimizer]:
-    """One Adam for each loss, so that the moments of one do not steer another."""
-    return {name: torch.optim.Adam(parameters, cfg.lr_relation) for name in names}

@@ -1,6 +1,6 @@
 """What can be said of a G without a label of the target: figures that tell a better model from a worse one.
 
-Each figure is read off the same held-out target pictures and labelled source frames, so two models can be compared.
+Each figure is read off the same target pictures and labelled source frames, so two models can be compared.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Evidence:
     """What models are compared on; the same for all of them.
 
     Attributes:
-        target: pictures that were not adapted on, in order of time; labels are not looked at.
+        target: pictures in order of time, best such as were not adapted on; labels are not looked at.
         source: labelled frames, held out.
         dressed: the same people as the target might show them, see `dress`.
     """
@@ -126,7 +126,7 @@ class Evidence:
         """At most `MOST_FRAMES` of each: runs from the middle of target clips, and source frames evenly spread.
 
         Args:
-            clips: indices of the target clips that were not adapted on.
+            clips: indices of the target clips to choose from, best such as are not adapted on.
 
         Raises:
             TrainingError: the source frames have no labels, or there are no pictures.

@@ -4,7 +4,7 @@ settings.json                        of the generated grounds
 trials/seedN/TARGET-VARIANT.json     a finished trial's figures; its presence means done
 real/                                what trials on real clips need (experiments/real_ground.py)
 seedN/                               the proving grounds, unless they lie elsewhere (experiments/proving_ground.py)
-ablation.json, .md, .png             what all finished trials say together, renewed after each seed and target
+ablation.json, .md, .png, beyond.…     what all finished trials say together, renewed after each seed and target
 
 A cycle takes one step of each loss, and the source's labelled loss goes with every step, so more losses mean more
 steps: "source continued" takes as many as all five losses do, without any of them, and a loss that is tried alone
@@ -153,9 +153,10 @@ def publish(out: Path, table: str, left_out: Mapping[str, str] | None = None) ->
         "impossible": {f"{t['target']} {t['name']}": t["impossible"] for t in trials if "impossible" in t},
         "left_out": dict(left_out or {}),
     }
-    write_json(out / "ablation.json", record)
-    write_text(out / "ablation.md", _markdown(shown, tables, clips))
-    write_bytes(out / "ablation.png", _plot(shown, {k: rows for k, rows in tables.items() if k not in clips}))
+    name = shown.file
+    write_json(out / f"{name}.json", record)
+    write_text(out / f"{name}.md", _markdown(shown, tables, clips))
+    write_bytes(out / f"{name}.png", _plot(shown, {k: rows for k, rows in tables.items() if k not in clips}))
     means = {t: {k: sum(r.each["pa_mpjpe"]) / r.seeds for k, r in rows.items()} for t, rows in tables.items()}
     return {"out": str(out), "pa_mpjpe": means}
 
@@ -193,23 +194,19 @@ def _cells(shown: Table, variant: Variant, rows: Mapping[str, Row]) -> list[str]
     found = rows[variant.key]
     change = mean_and_spread(found.changes, 1, signed=True)
     if shown.costs:
-        own = _cost_cells(found, rows.get(BASELINE))
+        own = _cost_cells(found)
     else:
         own = [NOTHING if variant.paper_percent is None else number(variant.paper_percent, 1, signed=True)]
     return [variant.title, str(found.seeds), *found.cells(), change, *own, str(found.stopped)]
 
 
-def _cost_cells(found: Row, baseline: Row | None) -> list[str]:
+def _cost_cells(found: Row) -> list[str]:
     """Seconds, memory, and what PA-MPJPE fell by for each of them."""
-    if "adapt_s" not in found.each or baseline is None:
+    if "adapt_s" not in found.each or not found.gains_mm:
         return [NOTHING] * len(COSTS)
-    seconds, held, after, before = (
-        float(np.mean(values))
-        for values in (*(found.each[k] for k in ("adapt_s", "held_mb", "pa_mpjpe")), baseline.each["pa_mpjpe"])
-    )
-    gain = before - after
-    return [number(seconds, 0), number(held, 0), number(gain / seconds, 2, signed=True),
-            number(10 * gain / held, 2, signed=True)]  # fmt: skip
+    seconds, held, gain = (float(np.mean(v)) for v in (found.each["adapt_s"], found.each["held_mb"], found.gains_mm))
+    for_each = [number(gain / cost, 2, signed=True) if cost else NOTHING for cost in (seconds, held / 10)]
+    return [number(seconds, 0), number(held, 0), *for_each]
 
 
 def _errors(rows: Mapping[str, Row], key: str) -> list[float]:

@@ -70,7 +70,8 @@ class Recipe:
         """The configuration; the guard never objects, since bad models are wanted too."""
         rates: dict[str, Any] = {k: getattr(cfg, k) * self.rate for k in ("lr_contrast", "lr_relation", "lr_consensus")}
         free: dict[str, Any] = {"check_every": self.cycles, "collapse_floor": 0.0, "forgetting_ceiling": 1e9}
-        return replace(cfg, losses=self.losses, cycles=self.cycles, **rates | free | SMALL | dict(self.change))
+        plain: dict[str, Any] = {"target_statistics": False}
+        return replace(cfg, losses=self.losses, cycles=self.cycles, **rates | free | plain | SMALL | dict(self.change))
 
 
 HASTY = "paper, x100"

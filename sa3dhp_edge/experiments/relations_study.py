@@ -43,7 +43,8 @@ def relations(
 ) -> Report:  # fmt: skip
     """Measure every rule for every seed; what is done is kept, so that more rules and seeds can be asked for later.
 
-    The source continued takes the supervised steps alone that go with every rule's.
+    The source continued takes the supervised steps alone that go with every rule's; where the settings ask for the
+    target's statistics, it has them as well, so the gain over it is the rule's own.
 
     Args:
         grounds: where the source models and targets lie or are to be made; None for `out`.

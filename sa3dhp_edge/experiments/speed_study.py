@@ -220,8 +220,8 @@ def _round(model: ModelSet) -> Report:
     few = replace(cfg, cycles=3, check_every=3, refresh_every=3)
     step, beside = _adapted(replace(model, settings=replace(model.settings, adapt=few)), clips, labelled)
     refreshes = -(-cfg.cycles // cfg.refresh_every) if "consensus" in cfg.losses else 0
-    looks = 2 + -(-cfg.cycles // cfg.check_every)
-    once = {"step": step.seconds, REFRESH: beside.get(REFRESH, 0.0), GUARD: beside[GUARD] / 3}
+    looks = 1 + -(-cfg.cycles // cfg.check_every)
+    once = {"step": step.seconds, REFRESH: beside.get(REFRESH, 0.0), GUARD: beside[GUARD] / 2}
     times = {"step": cfg.cycles, REFRESH: refreshes, GUARD: looks}
     total = sum(once[k] * times[k] for k in once) + beside[LAST_LOOK]
     return {

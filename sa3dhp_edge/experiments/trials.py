@@ -38,11 +38,13 @@ class Row:
     Attributes:
         each: figure -> its value for each seed; one that was not measured is not there.
         changes: of PA-MPJPE in percent against the baseline, for each seed that both have.
+        gains_mm: by how much PA-MPJPE fell, for the same seeds.
         stopped: so many seeds were stopped by the guard.
     """
 
     each: dict[str, list[float]]
     changes: list[float]
+    gains_mm: list[float]
     stopped: int
 
     @property
@@ -95,7 +97,7 @@ def _mean(clips: Sequence[dict[str, Seeds]]) -> dict[str, Seeds]:
         for seed, figures in seeds.items():
             same = [clip[name][seed] for clip in clips if seed in clip.get(name, {})]
             if len(same) == len(clips):
-                means = {k: float(np.mean([one[k] for one in same])) for k in figures}
+                means = {k: float(np.mean([one[k] for one in same])) for k in figures if all(k in one for one in same)}
                 found.setdefault(name, {})[seed] = means | {"stopped": float(any(one["stopped"] for one in same))}
     return found
 
@@ -107,7 +109,8 @@ def row(of: Seeds, baseline: Seeds) -> Row:
     each = {
         k: [of[s][k] for s in sorted(of)] for k in (*FIGURES, *COST) if all(k in figures for figures in of.values())
     }
-    return Row(each, changes, round(sum(figures["stopped"] for figures in of.values())))
+    gains_mm = [baseline[s]["pa_mpjpe"] - of[s]["pa_mpjpe"] for s in shared]
+    return Row(each, changes, gains_mm, round(sum(figures["stopped"] for figures in of.values())))
 
 
 def mean_and_spread(values: Sequence[float], digits: int, *, signed: bool = False) -> str:

@@ -117,10 +117,12 @@ class Table:
     """Variants that are shown together.
 
     Attributes:
+        file: name of what is written of it.
         groups: of the plot and the table; a new variant is one more line.
         costs: seconds and memory are columns; else the figures of the paper.
     """
 
+    file: str
     groups: tuple[tuple[Variant, ...], ...]
     costs: bool
 
@@ -133,4 +135,4 @@ class Table:
         return next(v.key for v in self.variants if (v.losses, v.changed) == (variant.losses, variant.changed))
 
 
-TABLES = {"paper": Table(_PAPER, costs=False), "beyond": Table(_BEYOND, costs=True)}
+TABLES = {"paper": Table("ablation", _PAPER, costs=False), "beyond": Table("beyond", _BEYOND, costs=True)}

@@ -97,7 +97,7 @@ def adapt(
                     pictures_beside(replay, beside) as more,
                 ):
                     pictures = (own, *more) if more else own
-                    evidence = _evidence(clips, probe, run.settings)
+                    evidence = _evidence(clips, probe, run.settings, log)
                     before = look(model, evidence)
                     adapted, report = adapt_model(model, clips, pictures, probe, log, run.training("adapt"))
                 verdict = judge(before.signals, look(adapted, evidence).signals, run.settings.adapt)
@@ -140,11 +140,13 @@ def adapt_model(
     return model.with_g(model.g, line + f", {report['cycles']} cycles, seed {settings.seed}"), report
 
 
-def _evidence(clips: FrameSet, probe: FrameSet, settings: Settings) -> Evidence:
+def _evidence(clips: FrameSet, probe: FrameSet, settings: Settings, log: Log) -> Evidence:
     """What the model before and the adapted one are compared on: held-out clips, and of short footage all of it."""
     every = TargetClips(clips)
     _, watched = every.split(settings.adapt.held_out_share, settings.seed)
     enough = len(watched.indices()) >= LEAST_FRAMES
+    if not enough:
+        log.say("short footage: the verdict looks at the frames that were adapted on, too")
     return Evidence.chosen(clips, (watched if enough else every).clips, probe)
 
 

@@ -136,7 +136,9 @@ def test_the_table_has_targets_clips_and_the_paper(tmp_path: Path) -> None:
             error = 100.0 - seed - len(variant.losses or ())
             kept(tmp_path, "site", PAPER.trial(variant), seed, error, pa_mpjpe_true_bones=error - 1)
             kept(tmp_path, "real/a/walk", PAPER.trial(variant), seed, error + 10, impossible="one clip")
-            kept(tmp_path, "real/squat", PAPER.trial(variant), seed, error - 10)
+            cost = {"cost": {"seconds": 1.0, "held_mb": 2.0}}
+            kept(tmp_path, "real/a/ball", PAPER.trial(variant), seed, error, report=cost)
+            kept(tmp_path, "real/squat", PAPER.trial(variant), seed, error - 10, report=cost)
     publish(tmp_path, "paper", {"balance": "nobody was found"})
     text = (tmp_path / "ablation.md").read_text()
     lines = text.splitlines()
@@ -145,7 +147,7 @@ def test_the_table_has_targets_clips_and_the_paper(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "| + LCR | 2 | 197.0 ± 1.4 | 98.5 ± 0.7 | 97.5 ± 0.7 | 0.400 ± 0.000 | 0.200 ± 0.000 | 70.0 ± 0.0 |" in text
     assert "| −1.0 ± 0.0 | −7.7 | 0 |" in text
-    assert "| variant | a/walk | squat |" in lines
+    assert "| variant | a/ball | a/walk | squat |" in lines
     assert sum(line.startswith("| all without L2v ") for line in lines) == 3
     record = json.loads((tmp_path / "ablation.json").read_text())
     assert record["targets"]["real"]["lcr"]["pa_mpjpe"]["mean"] == 98.5
@@ -166,9 +168,18 @@ def test_what_goes_beyond_the_paper_says_its_cost(tmp_path: Path) -> None:
                 report={"cost": {"seconds": 10.0 * (seed + 1), "held_mb": 50.0}},
             )
     publish(tmp_path, "beyond")
-    lines = (tmp_path / "ablation.md").read_text().splitlines()
+    lines = (tmp_path / "beyond.md").read_text().splitlines()
     assert any(line.endswith("| s | MB held | mm per s | mm per 10 MB | stopped |") for line in lines)
     titles = ("consensus, the recipe", "everything moves")
     votes, whole = (next(line for line in lines if line.startswith(f"| {title} |")) for title in titles)
     assert votes.endswith("| 15 | 50 | +1.33 | +4.00 | 0 |")
     assert whole.endswith("| 15 | 50 | −0.27 | −0.80 | 0 |")
+
+
+def test_a_gain_is_against_the_same_seeds_and_free_where_it_took_no_time(tmp_path: Path) -> None:
+    for seed, error in ((0, 200.0), (1, 100.0)):
+        kept(tmp_path, "site", BASELINE, seed, error)
+    kept(tmp_path, "site", "votes", 1, 90.0, report={"cost": {"seconds": 5.0, "held_mb": 0.0}})
+    publish(tmp_path, "beyond")
+    line = next(x for x in (tmp_path / "beyond.md").read_text().splitlines() if x.startswith("| consensus, the recipe"))
+    assert line.endswith("| −10.0 | 5 | 0 | +2.00 | – | 0 |")

@@ -15,11 +15,11 @@ import torch
 
 from sa3dhp_edge.adaptation.acceptance import FITTED, Fit, Verdict
 from sa3dhp_edge.adaptation.signals import Signals
-from sa3dhp_edge.config import AdaptConfig
+from sa3dhp_edge.config import AdaptConfig, preset
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.experiments import acceptance_study as job
 from sa3dhp_edge.experiments.acceptance_report import Outcome, shares, signal_rows
-from sa3dhp_edge.experiments.acceptance_runs import Recipe, Run, between, noisy, plain
+from sa3dhp_edge.experiments.acceptance_runs import RECIPES, Recipe, Run, between, noisy, plain
 
 BEFORE = Signals(
     frames=240, likeness=0.95, change=0.1, view_mm=100, view_uv=0.2, light_mm=30, relation=0.2, projection_uv=0.2,
@@ -111,6 +111,12 @@ def test_the_line_through_two_models() -> None:
     assert torch.equal(between(start, end, 1.0)["w"], end["w"])
     assert torch.allclose(between(start, end, 3.0)["w"], torch.full((3,), 3.0))
     assert (between(start, end, 3.0)["x.running_var"] > 0).all()
+
+
+def test_no_two_recipes_are_the_same_over_the_demos_settings() -> None:
+    made = {name: recipe.over(preset("demo").adapt) for name, recipe in RECIPES.items()}
+    assert len(set(made.values())) == len(made)
+    assert [name for name, cfg in made.items() if cfg.target_statistics] == ["statistics, then replay"]
 
 
 def test_a_recipe_frees_the_guard_and_scales_every_rate() -> None:

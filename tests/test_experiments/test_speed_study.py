@@ -48,7 +48,7 @@ def test_every_table_is_there_and_adds_up(tmp_path: Path, monkeypatch: pytest.Mo
     cfg = override(preset("demo"), TINY).adapt
     assert found["times"] == {
         "step": cfg.cycles, "consensus": cfg.cycles // cfg.refresh_every, "last look": 1,
-        "guard": 2 + cfg.cycles // cfg.check_every,
+        "guard": 1 + cfg.cycles // cfg.check_every,
     }  # fmt: skip
     assert all(seconds > 0 for seconds in found["once_s"].values())
     assert len(result["memory"]) == 6

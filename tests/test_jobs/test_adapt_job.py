@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -174,8 +175,11 @@ def test_short_footage_is_judged_by_all_of_it(adapted: Path, monkeypatch: pytest
     model = read_weights(adapted)
     frames, probe = FrameSet.load(adapted / "target"), FrameSet.load(adapted / "source_held_out")
     halves = replace(frames, clip=(np.arange(len(frames)) >= len(frames) // 2).astype(np.int32))
-    seen = {}
+    seen, said = {}, {}
     for least in (1, 10**6):
         monkeypatch.setattr(job, "LEAST_FRAMES", least)
-        seen[least] = len(job._evidence(halves, probe, model.settings).target)
+        said[least] = []
+        log = SimpleNamespace(say=said[least].append)
+        seen[least] = len(job._evidence(halves, probe, model.settings, log).target)
+    assert (len(said[1]), len(said[10**6])) == (0, 1)
     assert 0 < seen[1] < seen[10**6] <= len(frames)

@@ -49,7 +49,7 @@ def run(
 
 
 def healths(monkeypatch: pytest.MonkeyPatch, *said: Health) -> None:
-    """What the guard sees: at the start, at each check, at the end."""
+    """What the guard sees: at the start, and at each check; it never looks more often."""
     left = iter(said)
     monkeypatch.setattr(stage, "examine", lambda *_: next(left))
 
@@ -59,7 +59,7 @@ def test_only_the_chosen_parameters_move_and_statistics_stay(
 ) -> None:
     nets = fresh_networks()
     before = snapshot(nets.g)
-    others = nn.ModuleList([nets.d_p, nets.e_m, *nets.relations.values()])
+    others = nn.ModuleList([nets.d_p, nets.e_m, nets.d_m, *nets.relations.values()])
     frozen = snapshot(others)
     report = run(nets, replace(tiny, losses=(*tiny.losses, "replay"), cycles=2))
     changed = {k for k, v in nets.g.state_dict().items() if not torch.equal(v, before[k])}
@@ -96,7 +96,7 @@ def test_the_guard_goes_back_to_the_last_good_check(
     cfg, good, bad = replace(tiny, losses=("l1z",), collapse_floor=0.5), fresh_networks(), fresh_networks()
     with pytest.raises(KeyboardInterrupt):
         run(good, cfg, "good", silent_log(break_at=2))
-    healths(monkeypatch, WELL, WELL, COLLAPSED, WELL)
+    healths(monkeypatch, WELL, WELL, COLLAPSED)
     report = run(bad, cfg, "bad")
     assert "collapse" in report["fault"]
     assert report["cycles"] == 4
@@ -104,21 +104,62 @@ def test_the_guard_goes_back_to_the_last_good_check(
     assert not same_weights(bad.g, fresh_networks().g)
 
 
+SWITCHED: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "low rank": {"rank": 2},
+    "the target's statistics": {"target_statistics": True},
+    "dressed": {"dress": 1.0},
+    "a teacher and an anchor": {"teacher": 0.9, "anchor": 10.0, "losses": ("consensus", "l1z")},
+}
+
+
+@pytest.mark.parametrize("switched", SWITCHED.values(), ids=SWITCHED)
 def test_an_interrupted_adaptation_ends_as_the_uninterrupted_one(
+    switched: dict[str, Any],
     run: Adapt,
     fresh_networks: Callable[..., Networks],
     tiny: AdaptConfig,
     silent_log: Callable[..., Any],
     same_weights: Same,
 ) -> None:
+    cfg = replace(tiny, **switched)
     whole, broken, resumed = fresh_networks(), fresh_networks(), fresh_networks()
-    wanted = run(whole, tiny, "whole")
+    wanted = run(whole, cfg, "whole")
     with pytest.raises(KeyboardInterrupt):
-        run(broken, tiny, log=silent_log(break_at=3))
+        run(broken, cfg, log=silent_log(break_at=3))
     log = silent_log()
-    assert run(resumed, tiny, log=log) == wanted
+    assert run(resumed, cfg, log=log) == wanted
     assert log.seen == [3]
     assert same_weights(resumed.g, whole.g)
+
+
+@pytest.mark.parametrize("switch", [name for name in SWITCHED if name != "plain"])
+def test_every_switch_changes_what_is_learned(
+    switch: str, run: Adapt, fresh_networks: Callable[..., Networks], tiny: AdaptConfig, same_weights: Same
+) -> None:
+    cfg = replace(tiny, losses=SWITCHED[switch].get("losses", ("l1z",)), cycles=3)
+    plain, switched = fresh_networks(), fresh_networks()
+    run(plain, cfg, "plain")
+    run(switched, replace(cfg, **SWITCHED[switch]), "switched")
+    assert not same_weights(plain.g, switched.g)
+
+
+def test_with_the_targets_statistics_the_source_is_read_with_its_own(
+    run: Adapt, fresh_networks: Callable[..., Networks], tiny: AdaptConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets, read = fresh_networks(), []
+    own = [m.running_mean.clone() for m in nets.g.modules() if isinstance(m, nn.BatchNorm2d)]
+    supervised = Terms.supervised
+
+    def watched(self: Terms, *args: Any) -> torch.Tensor:
+        read.append([m.running_mean.clone() for m in self.nets.g.modules() if isinstance(m, nn.BatchNorm2d)])
+        return supervised(self, *args)
+
+    monkeypatch.setattr(Terms, "supervised", watched)
+    run(nets, replace(tiny, losses=("replay",), cycles=1, target_statistics=True))
+    assert all(torch.equal(a, b) for a, b in zip(read[0], own, strict=True))
+    ended = [m.running_mean for m in nets.g.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert not any(torch.equal(a, b) for a, b in zip(ended, own, strict=True))
 
 
 def test_after_an_interrupt_the_guard_still_knows_the_last_good_state(

@@ -127,9 +127,21 @@ def test_a_loss_reaches_the_moving_parameters_and_only_those(name: str, terms: T
         else:
             assert parameter.grad is None, key
     assert sum(float(p.grad.abs().sum()) for p in nets.g.backbone.layer2.parameters() if p.grad is not None) > 0
-    for net in (nets.d_p, nets.e_m, *nets.relations.values()):
+    for net in (nets.d_p, nets.e_m, nets.d_m, *nets.relations.values()):
         assert all(p.grad is None for p in net.parameters())
     assert all(torch.equal(v, buffers[k]) for k, v in nets.g.named_buffers())
+
+
+def test_what_the_prior_wants_is_a_fixed_goal(terms: Terms, monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[bool] = []
+
+    def watched(pose: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        found.extend((pose.requires_grad, wanted.requires_grad))
+        return (pose - wanted).abs().mean()
+
+    monkeypatch.setattr(stage, "pose_l1", watched)
+    terms.take("denoised", generator(0, 1))
+    assert found == [True, False]
 
 
 @pytest.mark.parametrize(("name", "sides"), [("l1v", [True, False]), ("l2v", [True, False]), ("hcr", [True, True])])
