@@ -218,10 +218,16 @@ def plot(rows: Sequence[RuleRow]) -> bytes:
         rho, p = _correlation(own)
         colours = " · vermilion: another tempo" if any(r.loss == "l2v" for r in own) else ""
         aside = f"Spearman {number(rho, 2, signed=True)}, {_p(p)} · filled: farthest that T fits{colours}"
-        panels.append(ScatterPanel(f"Rules on {name}", aside, points, {"source continued": 0, "source only": behind}))
+        lines = {"source continued": 0.0} | ({"source only": behind} if abs(behind) < _reach(points) else {})
+        panels.append(ScatterPanel(f"Rules on {name}", aside, points, lines))
     return scatter_panels(
         panels, "d: moved distance / distance of random pairs", "gain on source continued, PA-MPJPE mm"
     )
+
+
+def _reach(points: Sequence[Point]) -> float:
+    """A line farther off than this would press the points together."""
+    return 2 * max(abs(p.y) + (0.0 if math.isnan(p.y_std) else p.y_std) for p in points)
 
 
 def _correlation(rows: Sequence[RuleRow]) -> tuple[float, float]:

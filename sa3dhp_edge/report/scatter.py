@@ -54,12 +54,12 @@ def scatter_panels(panels: Sequence[ScatterPanel], x_title: str, y_title: str) -
         _draw(axes, points, panel.lines)
         axes.set_xlabel(x_title, fontsize=8, color=MUTED)
         axes.set_ylabel(y_title, fontsize=8, color=MUTED)
-        shown.append((axes, points))
+        shown.append((axes, points, panel.lines))
     if not panels:
         note(grid[0], "nothing was measured")
     figure.draw_without_rendering()  # places the axes, so that names can be laid out in pixels
-    for axes, points in shown:
-        _name(axes, points)
+    for axes, points, lines in shown:
+        _name(axes, points, lines)
     return to_png(figure)
 
 
@@ -81,11 +81,13 @@ def _draw(axes: Axes, points: Sequence[Point], lines: Mapping[str, float]) -> No
     axes.grid(color=RULE, linewidth=0.6)
 
 
-def _name(axes: Axes, points: Sequence[Point]) -> None:
+def _name(axes: Axes, points: Sequence[Point], lines: Mapping[str, float]) -> None:
     """Each name in the free place nearest to its point; a hairline leads to one that had to move away."""
     frame = axes.get_window_extent()
+    heights = {name: float(axes.transData.transform((0, y))[1]) for name, y in lines.items()}
     at = [tuple(axes.transData.transform((p.x, p.y))) for p in points]
     taken: list[_Box] = [(x - 5, y - 5, x + 5, y + 5) for x, y in at]
+    taken += [(frame.x1 - _LETTER_PX * len(name), y, frame.x1, y + _LINE_PX + 5) for name, y in heights.items()]
     for (x, y), p in sorted(zip(at, points, strict=True), key=lambda pair: not pair[1].strong):
         half = _LETTER_PX * len(p.name) * (1.12 if p.strong else 1.0) / 2
         boxes = []

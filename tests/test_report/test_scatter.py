@@ -42,7 +42,7 @@ def test_names_of_near_points_do_not_cover_each_other():
     for p in [*points, Point("far", 1, 1)]:
         axes.scatter(p.x, p.y)
     figure.draw_without_rendering()
-    _name(axes, points)
+    _name(axes, points, {})
     figure.draw_without_rendering()
     boxes = [Text.get_window_extent(name) for name in axes.texts]  # without the line that leads to the point
     assert len(boxes) == len(points)
