@@ -78,7 +78,8 @@ def acceptance(
         real: list[Outcome] = []
         if clips is not None and start is not None:
             kept = out / "runs" / "real"
-            with real_ground(out / "real", clips, start, poses, preset_name, overrides, kept) as ground:
+            own = tuple(o for o in overrides if o.startswith("adapt."))  # the rest is of the generated source models
+            with real_ground(out / "real", clips, start, poses, None, own, kept) as ground:
                 found = [run for clip in ground.clips for run in runs_of(real_bed(ground, clip), kept, {})]
             real = [Outcome(run, judge(run.before, run.after, settings.adapt, fit)) for run in found]
         rivals = {name: left_out(runs, settings.adapt, names) for name, names in RIVALS.items()}

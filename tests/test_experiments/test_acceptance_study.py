@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -162,3 +165,21 @@ def test_a_study_of_few_models_from_end_to_end(
     assert Fit.load(tmp_path / "o" / "fit.json").weights_mm.keys() == Fit.load(FITTED).weights_mm.keys()
     monkeypatch.setattr("sa3dhp_edge.experiments.acceptance_runs.adapt_model", None)
     job.acceptance(out=tmp_path / "o", **asked)
+
+
+def test_real_clips_take_the_settings_of_adaptation_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    @contextmanager
+    def ground(*given: Any) -> Iterator[SimpleNamespace]:
+        asked.extend(given)
+        yield SimpleNamespace(clips=())
+
+    monkeypatch.setattr(job, "_generated", lambda *_: (runs(), job.fit_runs(runs(), AdaptConfig()), []))
+    monkeypatch.setattr(job, "real_ground", ground)
+    job.acceptance(
+        out=tmp_path / "o", grounds=None, seeds=(0, 1), domains=(), clips=Path("c"), start="shipped", poses=None,
+        preset_name="demo", overrides=("source.steps=7", "adapt.cycles=9"),
+    )  # fmt: skip
+    folder, *_, preset_name, overrides, _ = asked
+    assert (folder, preset_name, overrides) == (tmp_path / "o" / "real", None, ("adapt.cycles=9",))
