@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import nn
 
-from runtime.backends.onnx_runtime import OnnxBackend
+from export.model_folder import read_weights
 from runtime.model import Model, ModelOutput
 from sa3dhp_edge import metrics
 from sa3dhp_edge.adaptation.calibration import fitted
 from sa3dhp_edge.atomic import write_bytes, write_text
 from sa3dhp_edge.checkpoint import write_json
-from sa3dhp_edge.contract import Tensor
 from sa3dhp_edge.errors import DataError
 from sa3dhp_edge.experiments.proving_ground import commit, machine
 from sa3dhp_edge.experiments.scored_clips import scored_clips
@@ -131,7 +132,8 @@ def _looked_at(model: Model, batches: list[NDArray[np.uint8]]) -> tuple[dict[str
         mirrored = model.estimate(np.ascontiguousarray(pictures[:, :, ::-1]))
         cues = dict(zip(RUNTIME, plain.cues().T, strict=True)) | {"mirror": np.log1p(_apart_mm(plain, mirrored))}
         if flip is not None:
-            carried = flip.infer({"z": plain.z})["z_after"]
+            with torch.no_grad():
+                carried = flip(torch.from_numpy(plain.z)).numpy()
             cues["relation"] = np.abs(carried - mirrored.z).mean(-1).astype(np.float64)
         parts.append(cues)
         poses.append(plain.pose_mm)
@@ -144,14 +146,9 @@ def _apart_mm(plain: ModelOutput, mirrored: ModelOutput) -> Floats:
     return np.asarray(np.linalg.norm(plain.pose_mm - back, axis=-1).mean(-1), np.float64)
 
 
-def _flip_transformer(model: Model) -> OnnxBackend | None:
-    """T of the mirror rule, where the folder holds it."""
-    for net in model.contract.relations:
-        if (net.rule, net.latent) == ("flip", "z") and (model.folder / net.file).is_file():
-            return OnnxBackend(
-                model.folder / net.file, (Tensor("z", ("batch", "z")),), (Tensor("z_after", ("batch", "z")),), 0
-            )
-    return None
+def _flip_transformer(model: Model) -> nn.Module | None:
+    """T of the mirror rule, where the model has learned it; from its weights, since not every folder has its graph."""
+    return read_weights(model.folder).relations.get(("z", "flip"))
 
 
 def _rated(error: str, own: Looked, clip: NDArray[np.int32], real: list[Looked]) -> list[Rated]:

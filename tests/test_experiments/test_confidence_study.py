@@ -7,11 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import spearmanr
 
+from runtime.model import Model
 from sa3dhp_edge.errors import DataError
-from sa3dhp_edge.experiments.confidence_study import SOURCE, confidence, rank_correlation, reliability, risk
+from sa3dhp_edge.experiments.confidence_study import (
+    SOURCE,
+    _flip_transformer,
+    confidence,
+    rank_correlation,
+    reliability,
+    risk,
+)
 from sa3dhp_edge.frameset import FrameSet
+from sa3dhp_edge.networks.pose_autoencoder import LATENT
+from sa3dhp_edge.shipped import FOLDER
 
 
 def test_the_rank_correlation_is_spearmans(rng: np.random.Generator) -> None:
@@ -60,3 +71,12 @@ def test_frames_that_cannot_be_folded_are_refused(tiny_run: Path, tiny_model: Pa
         bad.save(tmp_path / name)
         with pytest.raises(DataError, match="no labels or only one clip"):
             confidence(model=str(tiny_model), clips=None, source=tmp_path / name, out=tmp_path / "o")
+
+
+def test_the_shipped_model_which_has_no_graph_of_its_relations_is_asked_for_them() -> None:
+    model = Model.load(FOLDER)
+    flip = _flip_transformer(model)
+    model.close()
+    assert flip is not None
+    z = torch.full((3, LATENT), 0.2)
+    assert flip(z).shape == z.shape
