@@ -120,6 +120,8 @@ class SourceConfig:
     weight_camera: float = 0.2
     weight_latent: float = 0.1
     weight_presence: float = 0.3
+    weight_place: float = 0.2
+    """Weight of the place maps' cross-entropy beside the error of their mean."""
 
 
 PAPER_LOSSES = ("lcr", "hcr", "l1z", "l1v", "l2v")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, log_softmax, normalize
 
 from sa3dhp_edge.config import SourceConfig
 from sa3dhp_edge.networks.image_to_latent import Reading
@@ -61,7 +61,36 @@ def source_terms(reading: Reading, pose_mm: Tensor, truth: Labels, cfg: SourceCo
         inside = truth.joints_uv.clamp(-1, 1)  # maps end at the crop's border: a joint beyond it is held to be there
         terms["uv"] = cfg.weight_uv * 10 * (reading.joints_uv - inside).abs().mean()
         terms["depth"] = cfg.weight_depth * 10 * (reading.depth_uv - depth).abs().mean()
+    if reading.places is not None and cfg.weight_place:
+        terms["place"] = cfg.weight_place * place_loss(reading.places, truth.joints_uv)
     return terms
+
+
+def place_loss(places: Tensor, joints_uv: Tensor) -> Tensor:
+    """Cross-entropy of place maps against the four cells around each joint, whose shares have the joint as their mean.
+
+    A map that is sure of a wrong place hardly moves under the error of its mean, since the right cell has no part in
+    that yet; this term moves it. Joints outside the crop have no cell and no part.
+    Source: the sum of both forms in Sun et al. 2018, Integral Human Pose Regression, sec. 2; not in the paper.
+
+    Args:
+        places: (b, 17, h, w) logits.
+        joints_uv: (b, 17, 2) crop coordinates.
+    """
+    height, width = places.shape[-2:]
+    cells = joints_uv.new_tensor([width, height])
+    at = ((joints_uv + 1) / 2 * cells - 0.5).clamp(min=0).minimum(cells - 1)
+    low = at.floor().minimum(cells - 2)
+    share = at - low
+    column, row = low.long().unbind(-1)
+    said = log_softmax(places.flatten(2), -1)
+    loss = joints_uv.new_zeros(places.shape[:2])
+    for right, down in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        part = (1 - (share - share.new_tensor((right, down))).abs()).prod(-1)
+        cell = (row + down) * width + column + right
+        loss = loss - part * said.gather(-1, cell[..., None])[..., 0]
+    inside = (joints_uv.abs() <= 1).all(-1)
+    return (loss * inside).sum() / inside.sum().clamp(min=1)
 
 
 def presence_term(reading: Reading, cfg: SourceConfig) -> dict[str, Tensor]:

@@ -36,6 +36,7 @@ class Reading(NamedTuple):
         depth_uv: (b, 17) depth relative to the pelvis in uv units, or None.
         score: (b, 17) share of a joint's map within its best 3x3 cells times the chance of a person, or None.
         presence: (b,) logit of a whole person being in the crop, or None.
+        places: (b, 17, h, w) logits of where in the crop each joint is, or None; a loss reads them, nothing else does.
     """
 
     z: Tensor
@@ -45,16 +46,15 @@ class Reading(NamedTuple):
     depth_uv: Tensor | None
     score: Tensor | None
     presence: Tensor | None = None
+    places: Tensor | None = None
 
     def first(self, count: int) -> Reading:
         """The first rows."""
-        uv, depth, score, presence = (None if x is None else x[:count] for x in self[3:])
-        return Reading(self.z[:count], self.camera[:count], self.feature[:count], uv, depth, score, presence)
+        return Reading._make(None if x is None else x[:count] for x in self)
 
     def cpu(self) -> Reading:
-        """The same on the CPU."""
-        rest = (None if t is None else t.cpu() for t in (self.joints_uv, self.depth_uv, self.score))
-        return Reading(self.z.cpu(), self.camera.cpu(), self.feature.cpu(), *rest)
+        """What is kept of many pictures, on the CPU: all but presence and places."""
+        return Reading._make(None if x is None else x.cpu() for x in (*self[:6], None, None))
 
 
 class Backbone(nn.Module):
@@ -95,8 +95,8 @@ class JointMaps(nn.Module):
         side = crop_px // (8 if self.finest else 4)
         self.register_buffer("centres", _cell_centres(side), persistent=False)
 
-    def forward(self, pyramid: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """joints_uv (b, 17, 2), depth_uv (b, 17), score (b, 17)."""
+    def forward(self, pyramid: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """joints_uv (b, 17, 2), depth_uv (b, 17), score (b, 17), places (b, 17, h, w)."""
         levels = pyramid[self.finest :]
         top = self.lateral[-1](levels[-1])
         for lateral, level in zip(list(self.lateral)[-2::-1], levels[-2::-1], strict=True):
@@ -110,7 +110,7 @@ class JointMaps(nn.Module):
         v = (probability.sum(3) * centres).sum(-1)
         deep = (probability * depth).sum((2, 3))
         score = avg_pool2d(probability, 3, 1, 1).amax((2, 3)) * 9
-        return torch.stack([u, v], -1), deep - deep[:, :1], score
+        return torch.stack([u, v], -1), deep - deep[:, :1], score, place
 
 
 def _cell_centres(side: int) -> Tensor:
@@ -146,7 +146,7 @@ class EdgeG(nn.Module):
         """(b, 3, S, S) normalised -> Reading."""
         with torch.autocast(image.device.type, torch.bfloat16, enabled=self.bf16):
             pyramid = self.backbone(image)
-            uv, depth, score = self.joints(pyramid)
+            uv, depth, score, places = self.joints(pyramid)
         seen = torch.cat([uv, depth[..., None]], -1)
         pooled = pyramid[-1].mean((2, 3)).float()
         feature = torch.cat([pooled, seen.flatten(1), score], -1)
@@ -155,7 +155,7 @@ class EdgeG(nn.Module):
         spread = (uv - uv.mean(1, keepdim=True)).square().sum((1, 2)).add(1e-6).sqrt()[:, None]
         camera = torch.cat([0.4 * spread * log_scale.exp(), uv[:, 0] + shift], -1)
         presence = self.presence(feature)[:, 0]
-        return Reading(z, camera, feature, uv, depth, score * presence.sigmoid()[:, None], presence)
+        return Reading(z, camera, feature, uv, depth, score * presence.sigmoid()[:, None], presence, places)
 
 
 class PaperG(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from sa3dhp_edge.adaptation import terms as stage
-from sa3dhp_edge.adaptation.losses import Labels, info_nce, presence_term, relation_residual, source_terms
+from sa3dhp_edge.adaptation.losses import Labels, info_nce, place_loss, presence_term, relation_residual, source_terms
 from sa3dhp_edge.adaptation.poses import generator
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames
@@ -240,6 +241,37 @@ def test_the_fitted_camera_of_a_label_is_the_drawn_one(source: LabelledFrames) -
     assert frames.joints_uv is not None
     camera = fit_weak_perspective(frames.joints_mm, frames.joints_uv)
     np.testing.assert_allclose(camera, np.tile([0.9, 0, 0], (len(frames), 1)), atol=1e-4)
+
+
+def test_the_place_loss_is_least_where_the_mean_of_the_map_is_the_joint() -> None:
+    """Descent on free maps leads each joint's mean to the truth, from a map that is sure of another corner."""
+    joints = torch.tensor([[[-0.8, -0.4], [0.31, 0.77], [0.0, 0.0]]])
+    places = torch.zeros(1, 3, 6, 8)
+    places[:, :, -1, 0] = 12.0
+    places.requires_grad_()
+    optimizer, values = torch.optim.Adam([places], lr=0.3), []
+    for _ in range(400):
+        optimizer.zero_grad()
+        loss = place_loss(places, joints)
+        loss.backward()
+        optimizer.step()
+        values.append(float(loss.detach()))
+    share = places.detach().flatten(2).softmax(-1).view_as(places)
+    column, row = (torch.arange(n) + 0.5 for n in (8, 6))
+    u, v = (share.sum(2) * column).sum(-1) * 2 / 8 - 1, (share.sum(3) * row).sum(-1) * 2 / 6 - 1
+    torch.testing.assert_close(torch.stack([u, v], -1), joints, atol=0.02, rtol=0)
+    assert values[0] > 11
+    assert values[-1] < math.log(4)
+
+
+def test_the_place_loss_leaves_joints_outside_the_crop_alone() -> None:
+    places = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    joints = torch.tensor([[[0.1, 0.2], [1.2, 0.0], [0.0, -1.01]], [[2.0, 0.0], [0.0, 3.0], [5.0, 5.0]]])
+    place_loss(places, joints).backward()
+    assert places.grad is not None
+    assert places.grad[0, 0].abs().max() > 0
+    assert places.grad[0, 1:].abs().max() == places.grad[1].abs().max() == 0
+    assert float(place_loss(places, joints[1:].expand(2, -1, -1)).detach()) == 0
 
 
 def test_presence_tells_the_first_rows_from_the_rest() -> None:

@@ -1,4 +1,4 @@
-"""Muon moves convolution weights as the matrices they are, and says so where torch has none."""
+"""Muon moves convolution weights as the matrices they are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import torch
 from torch import nn
 
 from sa3dhp_edge.config import SourceConfig
-from sa3dhp_edge.errors import ConfigError
-from sa3dhp_edge.training.optimizer import source_optimizers
+from sa3dhp_edge.training.optimizer import NEWTON_SCHULZ, ROUNDS, nearly_orthogonal, source_optimizers
 
 
 def small_net() -> nn.Sequential:
@@ -63,10 +62,22 @@ def test_adamw_takes_all_parameters() -> None:
     assert sum(p.numel() for p in own.param_groups[0]["params"]) == sum(p.numel() for p in net.parameters())
 
 
-def test_an_older_torch_is_told_the_other_optimizer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(torch.optim, "Muon")
-    with pytest.raises(ConfigError, match=r"no optimizer Muon\n.*source\.optimizer=adamw"):
-        source_optimizers(small_net(), SourceConfig())
+@pytest.mark.parametrize("shape", [(6, 40), (40, 6), (16, 16)])
+def test_the_rounds_on_the_square_matrix_are_those_on_the_matrix_itself(shape: tuple[int, int]) -> None:
+    given = torch.randn(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    x, (a, b, c) = given / given.norm(), NEWTON_SCHULZ
+    for _ in range(ROUNDS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    found = nearly_orthogonal(given)
+    torch.testing.assert_close(found, x, rtol=1e-9, atol=1e-9)
+    assert torch.linalg.svdvals(found).max() < 1.3
+    assert torch.linalg.svdvals(found).min() > 0.5
+    torch.testing.assert_close(nearly_orthogonal(given.float()), x.float(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_matrix_of_zeros_stays_one() -> None:
+    assert not nearly_orthogonal(torch.zeros(3, 5)).any()
 
 
 def test_its_momentum_survives_a_checkpoint(same_weights: Callable[[nn.Module, nn.Module], bool]) -> None:
