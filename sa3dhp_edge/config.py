@@ -146,6 +146,10 @@ class AdaptConfig:
     """The views that a consensus is made of: mirrored or not, tilted by this to either side or not, ..."""
     consensus_size: float = 0.08
     """... and smaller and larger by this share."""
+    consensus_sureness: float = 16.0
+    """How much more a surer view counts: its votes are its score over the best one's, to this power; 0 counts heads."""
+    consensus_reach_mm: float = 60.0
+    """Views farther than this from where most stand hardly count; 0 takes the mean of all."""
     smooth_s: float = 0.06
     """Standard deviation in time by which a consensus is smoothed; 0 takes every frame for itself."""
     refresh_every: int = 40

@@ -23,7 +23,7 @@ TINY = (
     "relations.rules_z=flip", "relations.rules_v=flip_backward_tilt50,slow_backward",
     "relations.steps=4", "relations.batch=16", "relations.study_samples=8",
     "source.clips=8", "source.frames_per_clip=4", "source.held_out_clips=3",
-    "source.steps=120", "source.batch=16", "source.lr=0.01",
+    "source.steps=160", "source.batch=16", "source.lr=0.01",
     "adapt.cycles=2", "adapt.clips_per_step=2", "adapt.frames_per_clip=4", "adapt.replay_batch=4",
     "adapt.check_every=1", "adapt.collapse_floor=0", "adapt.forgetting_ceiling=1000",
 )  # fmt: skip

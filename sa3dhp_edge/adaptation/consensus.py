@@ -1,9 +1,10 @@
 """What G says of an unlabelled frame from many views, brought together: the labels G then learns from.
 
-Each view's answer is carried back by the view's own exact rule, in pose space (method, section 9.5), so that all speak
-of one pose; their mean errs less than any of them, and a clip's means are smoothed in time. Differs: the paper compares
-two latents and moves both. Here the views together teach each view, and their labels stand still for a while: there is
-no constant answer to slide into.
+Each view's answer is carried back by the view's own exact rule, in pose space (method, section 9.5), so that all say
+something of one pose. They vote: the surer a view, the more it counts, and the answer is where most of them stand. The
+mean of two poses is neither of them, and where half of the views take left for right it errs more than each half does.
+A clip's answers are smoothed in time. Differs: the paper compares two latents and moves both. Here the views together
+teach each view, and their labels stand still for a while: there is no constant answer to slide into.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from sa3dhp_edge.skeleton import J, to_template
 BATCH = 64
 REACH = 3.0
 """Frames farther than so many deviations have no part in a smoothed one."""
+ROUNDS = 10
+"""Steps of a vote's middle towards where it is densest; it hardly moves after five."""
 
 Array = NDArray[np.float32]
 
@@ -37,7 +40,7 @@ class Consensus(nn.Module):
     Attributes:
         pose_mm: (n, 17, 3) mm, template size, crop frame.
         joints_uv: (n, 17, 2) crop coordinates.
-        spread_mm: (n,) mean distance of the views' joints from their mean.
+        spread_mm: (n,) mean distance of the views' joints from what they agreed on, by their shares in it.
     """
 
     pose_mm: Tensor
@@ -59,17 +62,17 @@ class Consensus(nn.Module):
         Args:
             g, d_p: on one device.
         """
-        seen = seen_through(self._cfg)
+        seen, cfg = seen_through(self._cfg), self._cfg
         for start in range(0, len(self._index), BATCH):
             rows = slice(start, start + BATCH)
             pictures = np.asarray(self._target.frames.images[self._index[rows]])
-            pose, uv, spread = agreed(g, d_p, pictures, seen, self._crop_px)
+            pose, uv, spread = agreed(g, d_p, pictures, seen, self._crop_px, cfg)
             self.pose_mm[rows], self.joints_uv[rows] = torch.from_numpy(pose), torch.from_numpy(uv)
             self.spread_mm[rows] = torch.from_numpy(spread)
         first = 0
         for clip in self._target.clips:
             rows = slice(first, first + len(clip))
-            smooth = smoothed(self.pose_mm[rows].numpy(), self._target.frames.time_s[clip], self._cfg.smooth_s)
+            smooth = smoothed(self.pose_mm[rows].numpy(), self._target.frames.time_s[clip], cfg.smooth_s)
             self.pose_mm[rows] = torch.from_numpy(to_template(smooth))
             first += len(clip)
         return float(self.spread_mm.mean())
@@ -112,10 +115,11 @@ def seen_through(cfg: AdaptConfig) -> list[tuple[Rule, float]]:
 
 
 def agreed(
-    g: nn.Module, d_p: nn.Module, pictures: NDArray[np.uint8], seen: list[tuple[Rule, float]], crop_px: int
-) -> tuple[Array, Array, Array]:
-    """Mean pose (b, 17, 3) mm, mean joints (b, 17, 2) uv and the views' spread (b,) mm, of stored pictures."""
-    poses, joints = [], []
+    g: nn.Module, d_p: nn.Module, pictures: NDArray[np.uint8], seen: list[tuple[Rule, float]], crop_px: int,
+    cfg: AdaptConfig,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """Pose (b, 17, 3) mm, joints (b, 17, 2) uv and the views' spread (b,) mm, of stored pictures."""
+    poses, joints, scores = [], [], []
     with torch.no_grad():
         for rule, size in seen:
             turned = plain_views(len(pictures)).then(rule)
@@ -126,9 +130,37 @@ def agreed(
             uv = project(pose, reading.camera) if reading.joints_uv is None else reading.joints_uv
             poses.append(views.poses_back(pose.cpu().numpy()))
             joints.append(views.joints_uv_back(uv.cpu().numpy()))
-    each = np.stack(poses)
-    mean = each.mean(0)
-    return mean, np.stack(joints).mean(0), np.linalg.norm(each - mean, axis=-1).mean((0, 2))
+            score = reading.z.new_ones(len(pictures)) if reading.score is None else reading.score.mean(1)
+            scores.append(score.cpu().numpy())
+    each, score = np.stack(poses), np.maximum(np.stack(scores), 1e-6)
+    share = shares(each, (score / score.max(0)) ** cfg.consensus_sureness, cfg.consensus_reach_mm)
+    pose, uv = (np.einsum("vb,vbjc->bjc", share, views) for views in (each, np.stack(joints)))
+    return pose, uv, np.einsum("vb,vbj->b", share, np.linalg.norm(each - pose, axis=-1)) / each.shape[2]
+
+
+def shares(pose_mm: Array, sureness: Array, reach_mm: float) -> Array:
+    """The part (v, b) that each view has in the answer, 1 together: by sureness and by nearness to the densest place.
+
+    Source: the mean-shift procedure of Comaniciu and Meer 2002, with a Gaussian kernel.
+
+    Args:
+        pose_mm: (v, b, 17, 3) mm of b pictures in v views.
+        sureness: (v, b) what each counts, above 0.
+        reach_mm: deviation of the kernel over the joints' mean distance; 0 takes all views, near or far.
+    """
+    if not reach_mm:
+        return np.asarray(sureness / sureness.sum(0), np.float32)
+
+    def near(a: Array, b: Array) -> Array:
+        return np.exp(-0.5 * (np.linalg.norm(a - b, axis=-1).mean(-1) / reach_mm) ** 2)  # type: ignore[no-any-return]
+
+    dense = np.stack([(near(pose_mm, one) * sureness).sum(0) for one in pose_mm])
+    middle = np.take_along_axis(pose_mm, dense.argmax(0)[None, :, None, None], 0)[0]
+    for _ in range(ROUNDS):
+        part = near(pose_mm, middle) * sureness
+        part /= part.sum(0)
+        middle = np.einsum("vb,vbjc->bjc", part, pose_mm)
+    return np.asarray(part, np.float32)
 
 
 def smoothed(pose_mm: Array, time_s: NDArray[np.float64], deviation_s: float) -> Array:

@@ -80,7 +80,7 @@ def place_loss(places: Tensor, joints_uv: Tensor) -> Tensor:
     height, width = places.shape[-2:]
     cells = joints_uv.new_tensor([width, height])
     at = ((joints_uv + 1) / 2 * cells - 0.5).clamp(min=0).minimum(cells - 1)
-    low = at.floor().minimum(cells - 2)
+    low = at.nan_to_num().floor().minimum(cells - 2)  # a joint that is not a number has a loss that is none
     share = at - low
     column, row = low.long().unbind(-1)
     said = log_softmax(places.flatten(2), -1)

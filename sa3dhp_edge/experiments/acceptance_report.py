@@ -56,6 +56,13 @@ def shares(outcomes: Sequence[Outcome]) -> Report:
     }  # fmt: skip
 
 
+def _by_kind(outcomes: Sequence[Outcome]) -> dict[str, Report]:
+    """The shares on generated targets and, where there are any, on real clips."""
+    real = [o for o in outcomes if o.run.is_real]
+    generated = {"generated": shares([o for o in outcomes if not o.run.is_real])}
+    return generated | ({"real": shares(real)} if real else {})
+
+
 def curve(outcomes: Sequence[Outcome]) -> Curve:
     """Of the expected gain, over the truly better and worse models that no hard rule refused."""
     clear = [o for o in outcomes if o.asked and not WORSE_MM < o.run.gain_pa_mm < BETTER_MM]
@@ -80,35 +87,31 @@ def signal_rows(outcomes: Sequence[Outcome]) -> list[tuple[str, float, float, fl
 
 
 def publish(
-    out: Path, outcomes: Sequence[Outcome], real: Sequence[Outcome], rivals: Mapping[str, Sequence[Outcome]], fit: Fit,
+    out: Path, outcomes: Sequence[Outcome], rivals: Mapping[str, Sequence[Outcome]], fit: Fit,
     shown: Sequence[Refusal], settings: Settings, command: str,
 ) -> Report:  # fmt: skip
     """Write acceptance.json, .md and .png, and fit.json.
 
     Args:
-        outcomes: of the chosen figures, on generated targets.
-        real: on real clips, by `fit`.
+        outcomes: of the chosen figures.
         rivals: what other choices of figures give, by name.
     """
-    said = {"generated": shares(outcomes)} | ({"real": shares(real)} if real else {})
+    said = _by_kind(outcomes)
     signals, reasons = signal_rows(outcomes), _outright(outcomes)
     fit.save(out / "fit.json")
     result: Report = {
         "experiment": "acceptance", "command": command, "better_from_mm": BETTER_MM, "worse_from_mm": WORSE_MM,
-        "left_out": "each pair of seed and target is judged by a fit to the others", "said": said,
-        "rivals": {name: shares(each) for name, each in rivals.items()},
+        "left_out": "each pair of seed and target, and each recording, is judged by a fit to the others", "said": said,
+        "rivals": {name: _by_kind(each) for name, each in rivals.items()},
         "signals": [dict(zip(("name", "rho", "rho_asked", "area"), row, strict=True)) for row in signals],
         "refused_outright": reasons, "refusals": [asdict(r) for r in shown], "fit": asdict(fit),
-        "models": [asdict(o) for o in (*outcomes, *real)],
+        "models": [asdict(o) for o in outcomes],
         "machine": machine(), "commit": commit(), "settings": to_dict(settings),
     }  # fmt: skip
     write_json(out / "acceptance.json", plain(result))
     write_text(out / "acceptance.md", _markdown(said, rivals, signals, reasons, shown, fit))
     curves = {"expected gain": curve(outcomes)} | {name: curve(each) for name, each in rivals.items()}
-    judged = [
-        Judged(o.verdict.expected_gain_mm, o.run.gain_pa_mm, o.verdict.accepted, is_real)
-        for some, is_real in ((outcomes, False), (real, True)) for o in some
-    ]  # fmt: skip
+    judged = [Judged(o.verdict.expected_gain_mm, o.run.gain_pa_mm, o.verdict.accepted, o.run.is_real) for o in outcomes]
     write_bytes(out / "acceptance.png", verdict_panels(curves, judged, fit.margin_mm, REACH_MM))
     return {"out": str(out)} | said
 
@@ -127,10 +130,11 @@ def _markdown(
         "models", "refused_outright", "better_accepted", "better_accepted_where_asked", "worse_refused", "area",
         "accepted_gain_mm", "accepted_least_gain_mm",
     )  # fmt: skip
-    named = {f"the score, {k}": v for k, v in said.items()} | {k: shares(v) for k, v in rivals.items()}
+    rows = {"the score": said} | {name: _by_kind(each) for name, each in rivals.items()}
+    named = {f"{name}, {kind}": found for name, kinds in rows.items() for kind, found in kinds.items()}
     parts = [
-        "Models of every quality, judged without labels by a fit that has not seen their seed and target; the truth is "
-        "the target's PA-MPJPE.\n",
+        "Models of every quality, judged without labels by a fit that has not seen their seed and target, or their "
+        "recording; the truth is the target's PA-MPJPE.\n",
         markdown_table(heads, [(name, *(row[k] for k in keys)) for name, row in named.items()]),
         f"The score: {' '.join(f'{w:+.3g} x {k}' for k, w in fit.weights_mm.items())}, from changes; accepted from "
         f"{fit.margin_mm:.1f} mm on; fitted on {fit.from_runs} models.\n",

@@ -42,6 +42,8 @@ MIXED = (-0.2, 0.1, 0.3, 1.0)
 """Share of the target in mixed normalisation statistics."""
 NOISE = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Random change of each weight, over the deviation of its tensor's weights."""
+REAL = "real/"
+"""What the names of targets of real video begin with."""
 WATCHED_CLIPS, LEARNED_CLIPS = 8, 12
 """Clips that only acceptance looks at, and clips that are adapted on."""
 
@@ -91,6 +93,11 @@ RECIPES: dict[str, Recipe] = {
     "paper, x10": Recipe(PAPER_LOSSES, 2, 10),
     HASTY: Recipe(PAPER_LOSSES, 6, 100),
 }
+REAL_RECIPES: dict[str, Recipe] = {
+    "consensus": Recipe(("consensus",), 60, 1, {"refresh_every": 20}),
+    "consensus, x20, no replay": Recipe(("consensus",), 12, 20, {"replay": 0.0}),
+}
+"""On real clips, with a model worth adapting: what the preset does in a third of its steps, and what goes wrong."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +120,16 @@ class Run:
     moved_mm: float
     gain_pa_mm: float
     gain_mm: float
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its target is real video."""
+        return self.target.startswith(REAL)
+
+    @property
+    def group(self) -> str:
+        """What a fit must not have seen that judges it: its seed and target, or its recording, by whatever camera."""
+        return self.target.removeprefix(REAL).split("/")[0] if self.is_real else f"{self.seed}, {self.target}"
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Run:
@@ -180,7 +197,7 @@ def real_bed(ground: RealGround, clip: str) -> Bed:
 
     seed = ground.settings.seed
     return Bed(
-        seed, f"real/{clip}", ground.settings, lambda: ground.model(seed), ground.clips[clip], ground.labelled,
+        seed, f"{REAL}{clip}", ground.settings, lambda: ground.model(seed), ground.clips[clip], ground.labelled,
         ground.probe, errors, ground.log,
     )  # fmt: skip
 

@@ -23,7 +23,9 @@ from sa3dhp_edge.experiments.acceptance_refusals import Refusal, refusals
 from sa3dhp_edge.experiments.acceptance_report import WORSE_MM, Outcome, publish
 from sa3dhp_edge.experiments.acceptance_runs import (
     HASTY,
+    REAL_RECIPES,
     RECIPES,
+    Bed,
     Recipe,
     Run,
     at_the_end,
@@ -55,13 +57,13 @@ REFUSED_SHARE = 0.95
 def acceptance(
     *, out: Path, grounds: Path | None, seeds: tuple[int, ...], domains: tuple[str, ...], clips: Path | None,
     start: str | None, poses: Path | None, preset_name: str | None, overrides: tuple[str, ...],
-    recipes: dict[str, Recipe] = RECIPES,
+    recipes: dict[str, Recipe] = RECIPES, real_recipes: dict[str, Recipe] = REAL_RECIPES,
 ) -> Report:  # fmt: skip
     """Make models of every quality, fit the score leaving each seed and target out in turn, and say how good it is.
 
     Args:
         grounds: where the source models and targets lie or are to be made; None for `out`.
-        clips, start: prepared real clips and the model to change on them: a test that no fit sees.
+        clips, start: prepared real clips and the model to change on them; each recording is left out in turn, too.
         poses: motion for the generated pictures beside real clips.
 
     Returns:
@@ -74,34 +76,34 @@ def acceptance(
     settings, domains = override(preset(preset_name or "demo"), overrides), domains or DOMAINS_TRIED
     _check(seeds, domains, clips, start)
     with RunFolder.start(out, settings, resume=out.exists()):
-        runs, fit, shown = _generated(out, grounds or out, settings, tuple(dict.fromkeys(seeds)), domains, recipes)
-        real: list[Outcome] = []
+        runs, bed = _generated(out, grounds or out, settings, tuple(dict.fromkeys(seeds)), domains, recipes)
+        real: list[Run] = []
         if clips is not None and start is not None:
             kept = out / "runs" / "real"
             own = tuple(o for o in overrides if o.startswith("adapt."))  # the rest is of the generated source models
             with real_ground(out / "real", clips, start, poses, None, own, kept) as ground:
-                found = [run for clip in ground.clips for run in runs_of(real_bed(ground, clip), kept, {})]
-            real = [Outcome(run, judge(run.before, run.after, settings.adapt, fit)) for run in found]
-        rivals = {name: left_out(runs, settings.adapt, names) for name, names in RIVALS.items()}
+                real = [run for clip in ground.clips for run in runs_of(real_bed(ground, clip), kept, real_recipes)]
+        every, cfg = runs + real, settings.adapt
+        fit = fit_runs(every, cfg)
+        hasty = [r for r in runs if r.name == at_the_end(HASTY)][-1:]
+        wild = [Refusal(f"after {HASTY}", judge(r.before, r.after, cfg, fit)) for r in hasty]
+        rivals = {name: left_out(every, cfg, names) for name, names in RIVALS.items()}
         command = "sa3dhp-edge experiment acceptance" + ("" if clips is None else " --clips CLIPS --from MODEL")
-        return publish(out, left_out(runs, settings.adapt), real, rivals, fit, shown, settings, command)
+        return publish(out, left_out(every, cfg), rivals, fit, refusals(bed, fit) + wild, settings, command)
 
 
 def _generated(
     out: Path, grounds: Path, settings: Settings, seeds: tuple[int, ...], domains: tuple[str, ...],
     recipes: dict[str, Recipe],
-) -> tuple[list[Run], Fit, list[Refusal]]:  # fmt: skip
-    """All models on generated targets, the fit to them all, and what it says of spoiled evidence on one target."""
+) -> tuple[list[Run], Bed]:  # fmt: skip
+    """All models on generated targets, and one of these targets to spoil evidence on."""
     runs: list[Run] = []
     for seed in seeds:
         kept = out / "runs" / f"seed{seed}"
         with proving_ground(grounds / f"seed{seed}", replace(settings, seed=seed), domains, kept) as ground:
             beds = [generated_bed(ground, domain) for domain in domains]
             runs += [run for bed in beds for run in runs_of(bed, kept, recipes)]
-    fit = fit_runs(runs, settings.adapt)
-    hasty = [r for r in runs if r.name == at_the_end(HASTY)][-1:]
-    wild = [Refusal(f"after {HASTY}", judge(r.before, r.after, settings.adapt, fit)) for r in hasty]
-    return runs, fit, refusals(beds[-1], fit) + wild
+    return runs, beds[-1]
 
 
 def fit_runs(runs: Sequence[Run], cfg: AdaptConfig, names: Sequence[str] = CHOSEN) -> Fit:
@@ -115,11 +117,11 @@ def fit_runs(runs: Sequence[Run], cfg: AdaptConfig, names: Sequence[str] = CHOSE
 
 
 def left_out(runs: Sequence[Run], cfg: AdaptConfig, names: Sequence[str] = CHOSEN) -> list[Outcome]:
-    """Each run judged by a fit to all other pairs of seed and target."""
+    """Each run judged by a fit to all other pairs of seed and target, and all other recordings."""
     said = []
-    for pair in dict.fromkeys((run.seed, run.target) for run in runs):
-        fit = fit_runs([run for run in runs if (run.seed, run.target) != pair], cfg, names)
-        own = [run for run in runs if (run.seed, run.target) == pair]
+    for group in dict.fromkeys(run.group for run in runs):
+        fit = fit_runs([run for run in runs if run.group != group], cfg, names)
+        own = [run for run in runs if run.group == group]
         said += [Outcome(run, judge(run.before, run.after, cfg, fit)) for run in own]
     return said
 

@@ -91,6 +91,7 @@ _BEYOND: tuple[tuple[Variant, ...], ...] = (
     ),
     (
         Variant("votes", "consensus, the recipe", _ALONE),
+        Variant("heads", "a mean of all views", _ALONE, {"consensus_sureness": 0.0, "consensus_reach_mm": 0.0}),
         Variant("mirror", "of the mirror alone", _ALONE, {"consensus_tilt_deg": 0.0, "consensus_size": 0.0}),
         Variant("unsmoothed", "not smoothed in time", _ALONE, {"smooth_s": 0.0}),
         Variant("teacher", "asked of a mean over time", _ALONE, {"teacher": 0.95}),

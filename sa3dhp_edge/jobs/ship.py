@@ -63,7 +63,9 @@ def ship(run: Path, clips: Path, out: Path = shipped.FOLDER, *, name: str = "", 
         raise InputError(f"{run} was made without --poses", "the card says which motion capture was learned from")
     frames, trained = FrameSet.load(probe), read_weights(run)
     px = trained.settings.image.crop_px
-    settings = replace(trained.settings, adapt=PRESETS[trained.settings.preset].adapt)  # as of today, not of the run
+    today = PRESETS[trained.settings.preset]  # how it adapts is of today, and all cores are the user's
+    source = replace(trained.settings.source, workers=today.source.workers)
+    settings = replace(trained.settings, threads=today.threads, source=source, adapt=today.adapt)
     confidence = source_confidence(trained.g, trained.e_p, trained.d_p, frames, px)
     trained = replace(trained, settings=settings, confidence=confidence)
     pictures = parity_pictures(frames, trained.settings.seed)
@@ -97,10 +99,8 @@ def recipe(run: Path) -> list[str]:
         before = to_dict(PRESETS.get(settings["preset"], Settings()))
         line = f"sa3dhp-edge pretrain --preset {settings['preset']}"
     else:
-        parent = Path(start).parent if Path(start).name == "weights" else Path(start)
-        known = (parent / "inputs.json").is_file()
-        before, steps = (_json(parent / "settings.json"), recipe(parent)) if known else ({}, [])
-        line = f"sa3dhp-edge pretrain --from runs/{parent.name}"
+        name, before, steps = _before(start)
+        line = f"sa3dhp-edge pretrain --from runs/{name}"
     if inputs.get("--source", "synth") != "synth":
         line += " --source LABELLED"
     if inputs.get("--poses") is not None:
@@ -109,12 +109,24 @@ def recipe(run: Path) -> list[str]:
     return [*steps, f"{line} --out runs/{run.name}"]
 
 
+def _before(start: str) -> tuple[str, dict[str, Any], list[str]]:
+    """Name, settings and recipe of what a run started from: another run, or a model that was shipped."""
+    parent = shipped.model_folder(start)
+    parent = parent.parent if parent.name == "weights" else parent
+    if (parent / "inputs.json").is_file():
+        return parent.name, _json(parent / "settings.json"), recipe(parent)
+    if (parent / FIGURES).is_file():
+        told = _json(parent / FIGURES)
+        return told["model"]["name"], _json(parent / "weights" / "settings.json")["settings"], list(told["recipe"])
+    return parent.name, {}, []
+
+
 def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Settings that differ, as `--set` takes them; `adapt` has no part in training."""
+    """Settings that differ, as `--set` takes them; `adapt` has no part in training, nor has the machine's size."""
     found: list[tuple[str, str]] = []
     for key, value in after.items():
         old = before.get(key)
-        if prefix + key in ("adapt", "preset"):
+        if prefix + key in ("adapt", "preset", "threads", "source.workers"):
             continue
         if isinstance(value, dict):
             found += _changes(old if isinstance(old, dict) else {}, value, f"{prefix}{key}.")

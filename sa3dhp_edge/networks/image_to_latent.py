@@ -23,6 +23,8 @@ STD = (0.25, 0.25, 0.25)
 """Normalisation of every picture; the contract carries it to the device."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 """Mean and deviation per channel of the pictures, 0..1, that public ImageNet weights were trained on."""
+LEAST_CHANNELS = 8
+"""Of a strided 1x1 convolution with fewer, oneDNN's way back on AVX2 writes beyond its memory (oneDNN issue 6035)."""
 
 
 class Reading(NamedTuple):
@@ -62,10 +64,9 @@ class Backbone(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, width // 2, 3, 2, 1, bias=False), nn.BatchNorm2d(width // 2), nn.ReLU(inplace=True)
-        )
-        self.layer1 = nn.Sequential(BasicBlock(width // 2, width, 2), BasicBlock(width, width))
+        thin = max(width // 2, LEAST_CHANNELS)
+        self.stem = nn.Sequential(nn.Conv2d(3, thin, 3, 2, 1, bias=False), nn.BatchNorm2d(thin), nn.ReLU(inplace=True))
+        self.layer1 = nn.Sequential(BasicBlock(thin, width, 2), BasicBlock(width, width))
         self.layer2 = nn.Sequential(BasicBlock(width, 2 * width, 2), BasicBlock(2 * width, 2 * width))
         self.layer3 = nn.Sequential(BasicBlock(2 * width, 4 * width, 2), BasicBlock(4 * width, 4 * width))
         self.layer4 = nn.Sequential(BasicBlock(4 * width, 8 * width, 2), BasicBlock(8 * width, 8 * width))

@@ -173,8 +173,9 @@ DOMAINS: dict[str, Domain] = {
     ),
     "wide": Domain(
         name="wide", mesh_body=0.5, facing_deg=75, facing_share=0.72, natural=0.85, furnished=0.85, eye_level=0.55,
-        bare_chest=0.15, barefoot=0.2, full_trousers=0.45, clutter=(2, 18), room_depth_mm=(600, 7000), backdrop=0.1, roll_deg=9,
-        distance_mm=(2000, 8000), others=0.3, truncation=0.15, near_border=0.15, photo=0.5, portrait=0.3, occluder=0.18,
+        bare_chest=0.15, barefoot=0.2, full_trousers=0.45, clutter=(2, 18), room_depth_mm=(600, 7000), backdrop=0.1,
+        roll_deg=9, distance_mm=(2000, 8000), others=0.3, truncation=0.15, near_border=0.15, photo=0.5, portrait=0.3,
+        occluder=0.18,
         key_strength=(0.2, 1.8), ambient=(0.25, 0.9), light_tint=0.15, shadow=(0.2, 1),
         exposure=(0.55, 1.6), gamma=(1.05, 1.6), contrast=(1.0, 1.4), white_balance=0.12, saturation=(0.6, 1.35),
         defects=3.5, limb_blur=0.5, low_resolution=0.2, video_blocks=0.2, defocus=0.12, banding=0.15,

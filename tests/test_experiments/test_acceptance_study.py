@@ -59,6 +59,13 @@ def test_whom_a_run_is_judged_by_has_not_seen_its_pair() -> None:
     assert all(o.verdict.expected_gain_mm > 2 for o in outcomes)
 
 
+def test_whom_a_real_run_is_judged_by_has_not_seen_its_recording_by_another_camera() -> None:
+    odd = [made(7, -g, g, f"real/hall/cam{k}") for k in (1, 2) for g in np.linspace(5, 25, 15)]
+    outcomes = [o for o in job.left_out(runs() + odd, AdaptConfig()) if o.run.is_real]
+    assert {o.run.group for o in outcomes} == {"hall"}
+    assert all(o.verdict.expected_gain_mm > 2 for o in outcomes)
+
+
 def test_runs_that_no_fit_is_asked_about_do_not_take_part_in_it() -> None:
     lost = [replace(r, after=replace(r.after, spread_mm=10.0), gain_pa_mm=-r.gain_pa_mm) for r in runs()]
     assert job.fit_runs(runs() + lost, AdaptConfig()) == job.fit_runs(runs(), AdaptConfig())
@@ -175,7 +182,8 @@ def test_real_clips_take_the_settings_of_adaptation_alone(tmp_path: Path, monkey
         asked.extend(given)
         yield SimpleNamespace(clips=())
 
-    monkeypatch.setattr(job, "_generated", lambda *_: (runs(), job.fit_runs(runs(), AdaptConfig()), []))
+    monkeypatch.setattr(job, "_generated", lambda *_: (runs(), None))
+    monkeypatch.setattr(job, "refusals", lambda *_: [])
     monkeypatch.setattr(job, "real_ground", ground)
     job.acceptance(
         out=tmp_path / "o", grounds=None, seeds=(0, 1), domains=(), clips=Path("c"), start="shipped", poses=None,

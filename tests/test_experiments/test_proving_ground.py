@@ -87,9 +87,9 @@ def test_a_ground_serves_other_settings_of_adaptation_and_no_other_source(
     tiny_grounds: Path, tmp_path: Path, tiny_settings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "train_source_model", pytest.fail)
-    other = override(preset("demo"), (*tiny_settings, "source.steps=121"))
+    other = override(preset("demo"), (*tiny_settings, "source.steps=161"))
     with (
-        pytest.raises(ConfigError, match=r"source\.steps was 120, now 121"),
+        pytest.raises(ConfigError, match=r"source\.steps was 160, now 161"),
         proving_ground(tiny_grounds / "seed0", other, kept=tmp_path),
     ):
         pass

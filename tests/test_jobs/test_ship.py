@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sa3dhp_edge import shipped
 from sa3dhp_edge.config import PRESETS, override, to_dict
 from sa3dhp_edge.contract import read_contract
 from sa3dhp_edge.errors import InputError
@@ -35,6 +36,17 @@ def test_a_recipe_names_what_differs_and_no_path_of_this_machine(tmp_path: Path)
         "--set source.steps=9 --out runs/one",
         "sa3dhp-edge pretrain --from runs/one --poses CMU_BVH --set source.steps=20 --out runs/two",
     ]
+
+
+def test_a_recipe_goes_on_from_a_shipped_model(tmp_path: Path) -> None:
+    """The commands that made the model in the box come first, under the name it was shipped by."""
+    told = json.loads((shipped.FOLDER / "figures.json").read_text())
+    begun = json.loads((shipped.FOLDER / "weights" / "settings.json").read_text())["settings"]
+    more = begun | {"seed": 123, "threads": 7}
+    steps = recipe(_run(tmp_path / "next", more, source="synth", poses="bvh", from_="shipped"))
+    assert steps[:-1] == told["recipe"]
+    start = f"sa3dhp-edge pretrain --from runs/{told['model']['name']} --poses CMU_BVH --set seed=123"
+    assert steps[-1] == f"{start} --out runs/next"
 
 
 def test_a_recipe_makes_the_settings_it_was_read_from(tmp_path: Path) -> None:

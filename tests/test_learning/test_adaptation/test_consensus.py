@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sa3dhp_edge.adaptation import consensus as subject
 from sa3dhp_edge.adaptation.adapt import adapt
-from sa3dhp_edge.adaptation.consensus import AgreedFrames, Consensus, agreed, seen_through, smoothed
+from sa3dhp_edge.adaptation.consensus import AgreedFrames, Consensus, agreed, seen_through, shares, smoothed
 from sa3dhp_edge.adaptation.relations import Rule
 from sa3dhp_edge.adaptation.source import LabelledFrames
 from sa3dhp_edge.adaptation.target import TargetClips
@@ -33,6 +33,7 @@ class Said(NamedTuple):
     z: Tensor
     joints_uv: Tensor
     camera: Tensor
+    score: Tensor | None = None
 
 
 class Obedient(nn.Module):
@@ -69,7 +70,7 @@ def test_twelve_views_differ_and_one_of_them_mirrors_and_tilts() -> None:
 
 
 def test_who_obeys_every_rule_agrees_with_himself(frames: FrameSet) -> None:
-    pose, uv, spread = agreed(Obedient(frames), nn.Identity(), frames.images, SEEN, CROP)
+    pose, uv, spread = agreed(Obedient(frames), nn.Identity(), frames.images, SEEN, CROP, AdaptConfig())
     assert frames.joints_mm is not None
     assert frames.joints_uv is not None
     assert np.abs(pose - frames.joints_mm).max() < 1e-2
@@ -79,10 +80,36 @@ def test_who_obeys_every_rule_agrees_with_himself(frames: FrameSet) -> None:
 
 def test_the_mean_of_the_views_errs_less_than_one_view(frames: FrameSet) -> None:
     assert frames.joints_mm is not None
-    pose, _, spread = agreed(Obedient(frames, noise_mm=50), nn.Identity(), frames.images, SEEN, CROP)
-    one, _, _ = agreed(Obedient(frames, noise_mm=50), nn.Identity(), frames.images, SEEN[:1], CROP)
+    pose, _, spread = agreed(Obedient(frames, noise_mm=50), nn.Identity(), frames.images, SEEN, CROP, AdaptConfig())
+    one, _, _ = agreed(Obedient(frames, noise_mm=50), nn.Identity(), frames.images, SEEN[:1], CROP, AdaptConfig())
     assert mpjpe(pose, frames.joints_mm).mean() < 0.45 * mpjpe(one, frames.joints_mm).mean()
     assert spread.mean() == pytest.approx(80, rel=0.15)
+
+
+def test_a_minority_and_the_unsure_have_next_to_no_part(frames: FrameSet) -> None:
+    """Seven views near one pose and five near another 300 mm away: the seven have it; or the five, where surer."""
+    assert frames.joints_mm is not None
+    rng, truth = np.random.default_rng(5), frames.joints_mm
+    away = np.where(np.arange(12)[:, None, None, None] < 7, 0, 300 / 3**0.5)
+    views = (truth + away + rng.normal(0, 10, (12, *truth.shape))).astype(np.float32)
+    equal = np.ones(views.shape[:2], np.float32)
+    part = shares(views, equal, 60.0)
+    np.testing.assert_allclose(part.sum(0), 1, rtol=1e-5)
+    assert part[7:].max() < 1e-4
+    np.testing.assert_allclose(part[:7], 1 / 7, atol=0.02)
+    surer = np.where(np.arange(12)[:, None] < 7, 0.2, 1.0) * equal
+    assert shares(views, surer.astype(np.float32), 60.0)[:7].max() < 1e-4
+    np.testing.assert_allclose(shares(views, surer.astype(np.float32), 0.0)[0], 0.2 / 6.4, rtol=1e-5)
+
+
+def test_a_score_of_nothing_leaves_every_view_its_vote(frames: FrameSet) -> None:
+    class Unsure(Obedient):
+        def forward(self, image: Tensor) -> Said:
+            return super().forward(image)._replace(score=torch.zeros(len(image), 17))
+
+    pose, _, _ = agreed(Unsure(frames), nn.Identity(), frames.images, SEEN, CROP, AdaptConfig())
+    assert frames.joints_mm is not None
+    assert np.abs(pose - frames.joints_mm).max() < 1e-2
 
 
 def test_smoothing_keeps_a_steady_movement_and_calms_noise() -> None:
