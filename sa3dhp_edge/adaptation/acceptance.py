@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from sa3dhp_edge.adaptation.guard import Health
 from sa3dhp_edge.adaptation.signals import Signals
+from sa3dhp_edge.adaptation.target import LEAST_FRAMES
 from sa3dhp_edge.atomic import write_json
 from sa3dhp_edge.config import AdaptConfig
 from sa3dhp_edge.errors import ModelError
@@ -25,7 +26,6 @@ from sa3dhp_edge.errors import ModelError
 FITTED = Path(__file__).with_name("acceptance.json")
 """What `experiment acceptance` found; shipped with the package."""
 FORMAT = 1
-LEAST_FRAMES = 32
 LEAST_LIKENESS = 0.3
 """Pictures of one clip that are less alike than this show no one scene: noise, or cuts at every picture."""
 LEAST_CHANGE = 3e-4

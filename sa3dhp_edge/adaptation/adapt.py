@@ -49,10 +49,10 @@ def adapt(
         and the cost: seconds of the cycles without the guard's looks, the most memory that a step held.
     """
     torch.manual_seed(seed)
-    training, watched = clips.split(cfg.held_out_share, seed)
+    training, _ = clips.split(cfg.held_out_share, seed)
     terms = Terms(nets, training, source.crop_px, cfg, source_cfg)
     names, device = _chosen(terms), training_device()
-    watch = Watch(nets, watched, source_held_out, log, probe)
+    watch = Watch(nets, clips.watched(cfg.held_out_share, seed), source_held_out, log, probe)
     if cfg.dress:
         source = DressedSource(source, training, cfg.dress, nets.e_p)
     chosen = unfreeze_only(nets.g, cfg.trainable)

@@ -18,6 +18,9 @@ from sa3dhp_edge.adaptation.relations import TICK_HZ, Rule
 from sa3dhp_edge.errors import TrainingError
 from sa3dhp_edge.frameset import FrameSet
 
+LEAST_FRAMES = 32
+"""Fewer pictures than this say nothing of a model."""
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -62,6 +65,14 @@ class TargetClips:
         out = set(order[:count].tolist())
         train = [c for i, c in enumerate(self.clips) if i not in out]
         return TargetClips(self.frames, train), TargetClips(self.frames, [self.clips[i] for i in sorted(out)])
+
+    def watched(self, held_out_share: float, seed: int) -> TargetClips:
+        """What a guard and a verdict look at: the clips held out or, where these hold too few frames, every clip.
+
+        In half a second people hardly move: the spread of their poses is mostly tremble, which adaptation takes away.
+        """
+        _, out = self.split(held_out_share, seed)
+        return out if len(out.indices()) >= LEAST_FRAMES else self
 
     def indices(self) -> NDArray[np.intp]:
         """Every frame of these clips."""

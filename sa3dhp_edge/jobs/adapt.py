@@ -15,7 +15,7 @@ from runtime.clip_plan import video_paths
 from runtime.model import Model
 from runtime.service import make_finder
 from runtime.sources import VideoSource
-from sa3dhp_edge.adaptation.acceptance import LEAST_FRAMES, judge
+from sa3dhp_edge.adaptation.acceptance import judge
 from sa3dhp_edge.adaptation.adapt import adapt as move_g
 from sa3dhp_edge.adaptation.labelled import Pictures, labelled
 from sa3dhp_edge.adaptation.signals import Evidence, look
@@ -143,11 +143,10 @@ def adapt_model(
 def _evidence(clips: FrameSet, probe: FrameSet, settings: Settings, log: Log) -> Evidence:
     """What the model before and the adapted one are compared on: held-out clips, and of short footage all of it."""
     every = TargetClips(clips)
-    _, watched = every.split(settings.adapt.held_out_share, settings.seed)
-    enough = len(watched.indices()) >= LEAST_FRAMES
-    if not enough:
-        log.say("short footage: the verdict looks at the frames that were adapted on, too")
-    return Evidence.chosen(clips, (watched if enough else every).clips, probe)
+    watched = every.watched(settings.adapt.held_out_share, settings.seed)
+    if watched is every:
+        log.say("short footage: guard and verdict look at the frames that were adapted on, too")
+    return Evidence.chosen(clips, watched.clips, probe)
 
 
 def _say_left_out(report: Report, asked: tuple[str, ...], log: Log) -> None:

@@ -15,8 +15,10 @@ _TRAINED_WITH = ("motion", "pose_autoencoder", "motion_autoencoder", "relations"
 
 
 def given_model(start: str) -> ModelSet:
-    """The networks behind `--from`."""
-    return read_weights(model_folder(start))
+    """The networks behind `--from`; how many cores it was trained on is forgotten: that was another machine."""
+    model, fresh = read_weights(model_folder(start)), Settings()
+    source = replace(model.settings.source, workers=fresh.source.workers)
+    return replace(model, settings=replace(model.settings, threads=fresh.threads, source=source))
 
 
 def settings_over(begun: Settings, section: str, preset: str | None, overrides: tuple[str, ...]) -> Settings:

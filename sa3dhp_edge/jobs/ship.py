@@ -63,9 +63,7 @@ def ship(run: Path, clips: Path, out: Path = shipped.FOLDER, *, name: str = "", 
         raise InputError(f"{run} was made without --poses", "the card says which motion capture was learned from")
     frames, trained = FrameSet.load(probe), read_weights(run)
     px = trained.settings.image.crop_px
-    today = PRESETS[trained.settings.preset]  # how it adapts is of today, and all cores are the user's
-    source = replace(trained.settings.source, workers=today.source.workers)
-    settings = replace(trained.settings, threads=today.threads, source=source, adapt=today.adapt)
+    settings = replace(trained.settings, adapt=PRESETS[trained.settings.preset].adapt)  # as of today, not of the run
     confidence = source_confidence(trained.g, trained.e_p, trained.d_p, frames, px)
     trained = replace(trained, settings=settings, confidence=confidence)
     pictures = parity_pictures(frames, trained.settings.seed)

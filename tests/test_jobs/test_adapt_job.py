@@ -177,7 +177,7 @@ def test_short_footage_is_judged_by_all_of_it(adapted: Path, monkeypatch: pytest
     halves = replace(frames, clip=(np.arange(len(frames)) >= len(frames) // 2).astype(np.int32))
     seen, said = {}, {}
     for least in (1, 10**6):
-        monkeypatch.setattr(job, "LEAST_FRAMES", least)
+        monkeypatch.setattr("sa3dhp_edge.adaptation.target.LEAST_FRAMES", least)
         said[least] = []
         log = SimpleNamespace(say=said[least].append)
         seen[least] = len(job._evidence(halves, probe, model.settings, log).target)

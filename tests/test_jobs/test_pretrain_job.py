@@ -10,6 +10,7 @@ import torch
 
 from export.model_folder import read_weights
 from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.jobs.given_model import given_model
 from sa3dhp_edge.jobs.pretrain import pretrain
 
 SETS = (
@@ -60,3 +61,8 @@ def test_what_the_model_was_trained_with_stays(tiny_run: Path, tmp_path: Path) -
             out=tmp_path / "run", resume=False,
         )  # fmt: skip
     assert not (tmp_path / "run").exists()
+
+
+def test_how_many_cores_a_model_was_trained_on_is_forgotten(tiny_run: Path) -> None:
+    assert read_weights(tiny_run).settings.threads == 1
+    assert (given_model(str(tiny_run)).settings.threads, given_model("shipped").settings.source.workers) == (0, 0)
