@@ -152,7 +152,7 @@ def shares(pose_mm: Array, sureness: Array, reach_mm: float) -> Array:
         return np.asarray(sureness / sureness.sum(0), np.float32)
 
     def near(a: Array, b: Array) -> Array:
-        return np.exp(-0.5 * (np.linalg.norm(a - b, axis=-1).mean(-1) / reach_mm) ** 2)  # type: ignore[no-any-return]
+        return np.asarray(np.exp(-0.5 * (np.linalg.norm(a - b, axis=-1).mean(-1) / reach_mm) ** 2), np.float32)
 
     dense = np.stack([(near(pose_mm, one) * sureness).sum(0) for one in pose_mm])
     middle = np.take_along_axis(pose_mm, dense.argmax(0)[None, :, None, None], 0)[0]
