@@ -1,129 +1,169 @@
-"""A camera's focal lengths, centre and distortion from pictures of a chessboard."""
+"""A camera's focal lengths, centre and distortion from views of a board, with how sure they are."""
 
 from __future__ import annotations
 
-import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from sa3dhp_edge.atomic import refuse_existing, write_text
+from calib.board import Board
+from calib.coverage import Coverage
+from calib.views import View, Views
+from sa3dhp_edge.atomic import write_json
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.geometry import Intrinsics
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
-MIN_VIEWS = 5
-MAX_VIEWS = 40
-_REFINE = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 1e-3)
-_HINT = "show the whole board, sharp, tilted by 20 to 40 degrees, in all corners of the picture"
+log = logging.getLogger(__name__)
+
+_OUTLIER, _OUTLIER_PX = 3.0, 0.3
+"""A view whose error is larger than so many medians is left out, if it is as large as that at all."""
+_LENSES = (
+    cv2.CALIB_FIX_K2 | cv2.CALIB_FIX_K3 | cv2.CALIB_ZERO_TANGENT_DIST,
+    cv2.CALIB_FIX_K3 | cv2.CALIB_ZERO_TANGENT_DIST,
+    cv2.CALIB_FIX_K3,
+    0,
+)
+"""Models of the distortion, the plainest first: k1; with k2; with p1 and p2; with k3."""
+_WORTH = 0.03
+"""A richer model must lower the error by this share: on a board that is not quite flat any term lowers it a little, and
+bends the picture where no corner was seen."""
 
 
-def calibrate(views: Path, board: tuple[int, int] = (9, 6), square_mm: float = 25.0) -> tuple[Intrinsics, float]:
-    """Intrinsics from chessboard pictures.
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured, and how well.
 
-    Args:
-        views: folder of pictures, or a video of which up to `MAX_VIEWS` frames are taken.
-        board: inner corners per row and per column.
-        square_mm: side of a square; the intrinsics do not depend on it.
+    Attributes:
+        board: that was shown.
+        size_wh: of the pictures, px.
+        intrinsics: OpenCV's k1, k2, p1, p2, k3; terms that the views do not tell are 0.
+        rms_px: root mean square distance between seen and computed corners.
+        focal_sd_px: standard deviation of the two focal lengths, from the spread of the corners.
+        views: those used.
+        errors_px: the same as `rms_px` for each of them.
+        residuals_px: for each of them (N, 2), from where a corner is computed to where it was seen.
+        left_out: names of views that did not agree with the others.
+        coverage: of the views used.
+    """
 
-    Returns:
-        The intrinsics and the root mean square reprojection error in px (below 1 is good).
+    board: Board
+    size_wh: tuple[int, int]
+    intrinsics: Intrinsics
+    rms_px: float
+    focal_sd_px: tuple[float, float]
+    views: tuple[View, ...]
+    errors_px: tuple[float, ...]
+    residuals_px: tuple[NDArray[np.float64], ...]
+    left_out: tuple[str, ...]
+    coverage: Coverage
+
+    @property
+    def focal_sd(self) -> float:
+        """The larger standard deviation of a focal length, as a share of it."""
+        return max(sd / focal for sd, focal in zip(self.focal_sd_px, self.intrinsics.focal_px, strict=True))
+
+
+@dataclass(frozen=True)
+class _Fit:
+    rms_px: float
+    matrix: NDArray[np.float64]
+    poses: tuple[tuple[NDArray[np.float64], NDArray[np.float64]], ...]
+    distortion: NDArray[np.float64]
+    spreads: NDArray[np.float64]
+    errors_px: NDArray[np.float64]
+
+
+def calibrate(board: Board, views: Views) -> Calibration:
+    """The intrinsics that explain all views best; a view that contradicts the others is left out, once.
+
+    The views must be many and different enough: `calib.verdict` asks that before and after.
 
     Raises:
-        InputError: no pictures, pictures of different sizes, or too few with the board.
+        InputError: OpenCV finds no camera at all.
 
     Source: Zhang 2000, A flexible new technique for camera calibration, as in OpenCV.
     """
-    if min(board) < 3 or square_mm <= 0:
-        raise InputError(f"a board of {board} inner corners with {square_mm} mm squares cannot be used")
-    pictures = _pictures(views)
-    sizes = {grey.shape for grey in pictures}
-    if len(sizes) != 1:
-        raise InputError(f"{views} holds pictures of {len(sizes)} sizes", "use pictures of one camera and mode")
-    corners = [found for grey in pictures if (found := _corners(grey, board)) is not None]
-    if len(corners) < MIN_VIEWS:
-        raise InputError(
-            f"{views}: the board of {board[0]} x {board[1]} inner corners was seen in {len(corners)} of "
-            f"{len(pictures)} pictures, {MIN_VIEWS} are needed",
-            _HINT,
-        )
-    grid = np.zeros((board[0] * board[1], 3), np.float32)
-    grid[:, :2] = np.mgrid[: board[0], : board[1]].T.reshape(-1, 2) * square_mm
-    h, w = next(iter(sizes))
-    start, none = np.eye(3), np.zeros(5)
-    rms_px, k, distortion, _, _ = cv2.calibrateCamera([grid] * len(corners), corners, (w, h), start, none)
-    made = Intrinsics(
-        (float(k[0, 0]), float(k[1, 1])),
-        (float(k[0, 2]), float(k[1, 2])),
-        tuple(float(d) for d in np.ravel(distortion)),
+    used, left_out = list(views.views), []
+    fit = _fit(board, used, views.size_wh)
+    limit = max(_OUTLIER * float(np.median(fit.errors_px)), _OUTLIER_PX)
+    if (fit.errors_px > limit).any():
+        left_out = [view for view, error in zip(used, fit.errors_px, strict=True) if error > limit]
+        used = [view for view in used if view not in left_out]
+        for view in left_out:
+            log.info("%s is left out: its corners are more than %.2f px off", view.name, limit)
+        fit = _fit(board, used, views.size_wh)
+    (fx, cx), (fy, cy) = fit.matrix[0, [0, 2]], fit.matrix[1, [1, 2]]
+    return Calibration(
+        board,
+        views.size_wh,
+        Intrinsics((float(fx), float(fy)), (float(cx), float(cy)), tuple(float(d) for d in fit.distortion)),
+        fit.rms_px,
+        (float(fit.spreads[0]), float(fit.spreads[1])),
+        tuple(used),
+        tuple(float(e) for e in fit.errors_px),
+        tuple(_residuals(board, view, pose, fit) for view, pose in zip(used, fit.poses, strict=True)),
+        tuple(view.name for view in left_out),
+        Coverage.of(board, [view.sighting for view in used], views.size_wh),
     )
-    return made, float(rms_px)
 
 
-def save_intrinsics(path: Path, intrinsics: Intrinsics, size_wh: tuple[int, int], rms_px: float) -> None:
-    """Write the JSON that the runtime reads.
+def save_calibration(path: Path, made: Calibration) -> None:
+    """Write, in one step, the JSON that the runtime reads.
 
     Raises:
-        OutputError: the file exists or cannot be written.
+        OutputError: it cannot be written.
     """
-    refuse_existing(path)
-    about = {
-        "K": intrinsics.matrix().tolist(),
-        "dist": list(intrinsics.distortion),
-        "image_size": list(size_wh),
-        "rms_px": rms_px,
+    write_json(path, _plain(made))
+
+
+def _plain(made: Calibration) -> dict[str, Any]:
+    names = (view.name for view in made.views)
+    return {
+        "K": made.intrinsics.matrix().tolist(),
+        "dist": list(made.intrinsics.distortion),
+        "image_size": list(made.size_wh),
+        "rms_px": made.rms_px,
+        "focal_sd_px": list(made.focal_sd_px),
+        "views": len(made.views),
+        "view_errors_px": {name: round(error, 4) for name, error in zip(names, made.errors_px, strict=True)},
+        "left_out": list(made.left_out),
+        "coverage": made.coverage.to_dict(),
+        "board": made.board.to_dict(),
     }
-    write_text(path, json.dumps(about, indent=1) + "\n")
 
 
-def picture_size(views: Path) -> tuple[int, int]:
-    """Width and height in px of the first picture.
-
-    Raises:
-        InputError: no picture there.
-    """
-    h, w = _pictures(views, at_most=1)[0].shape
-    return w, h
-
-
-def _pictures(views: Path, at_most: int = MAX_VIEWS) -> list[NDArray[np.uint8]]:
-    """Grey pictures of a folder, or evenly spread frames of a video."""
-    if not views.exists():
-        raise InputError(f"{views} is not there", "name a folder of pictures, or a video, of a chessboard")
-    if views.is_dir():
-        paths = [p for p in sorted(views.iterdir()) if p.suffix.lower() in PICTURE_SUFFIXES]
-        read = (cv2.imread(str(p), cv2.IMREAD_GRAYSCALE) for p in paths)
-        made = [np.asarray(grey, np.uint8) for grey in read if grey is not None][:at_most]
-    else:
-        made = _video_frames(views, at_most)
-    if not made:
-        raise InputError(f"{views} holds no picture that can be read", "name a folder of pictures, or a video")
-    return made
+def _fit(board: Board, views: Sequence[View], size_wh: tuple[int, int]) -> _Fit:
+    """By the plainest model of the lens that explains the views nearly as well as any."""
+    best = _solve(board, views, size_wh, _LENSES[0])
+    for flags in _LENSES[1:]:
+        richer = _solve(board, views, size_wh, flags)
+        if richer.rms_px < (1 - _WORTH) * best.rms_px:
+            best = richer
+    return best
 
 
-def _video_frames(path: Path, at_most: int) -> list[NDArray[np.uint8]]:
-    capture = cv2.VideoCapture(str(path))
-    made: list[NDArray[np.uint8]] = []
-    step, index = 1, 0
-    while capture.grab():
-        if index % step == 0:
-            ok, image = capture.retrieve()
-            if ok and image is not None:
-                made.append(np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8))
-            if len(made) == 2 * at_most:  # keep every other one: the length need not be known
-                made, step = made[::2], 2 * step
-        index += 1
-    capture.release()
-    keep = np.unique(np.linspace(0, max(len(made) - 1, 0), at_most).astype(int))
-    return [made[i] for i in keep] if made else []
+def _solve(board: Board, views: Sequence[View], size_wh: tuple[int, int], flags: int) -> _Fit:
+    points = [board.points_mm[view.sighting.ids] for view in views]
+    corners = [view.sighting.corners_px for view in views]
+    try:
+        rms_px, matrix, distortion, turns, places, spreads, _, errors = cv2.calibrateCameraExtended(
+            points, corners, size_wh, np.eye(3), np.zeros(5), flags=flags
+        )
+    except cv2.error as e:
+        raise InputError(f"no camera explains these views: {e.err}", "check --size; tilt the board to all sides") from e
+    poses = tuple((np.asarray(r, np.float64), np.asarray(t, np.float64)) for r, t in zip(turns, places, strict=True))
+    flat = (np.asarray(values, np.float64).ravel() for values in (distortion, spreads, errors))
+    return _Fit(float(rms_px), np.asarray(matrix, np.float64), poses, *flat)
 
 
-def _corners(grey: NDArray[np.uint8], board: tuple[int, int]) -> NDArray[np.float32] | None:
-    found, corners = cv2.findChessboardCorners(
-        grey, board, flags=cv2.CALIB_CB_ADAPTIVE_THRESH + cv2.CALIB_CB_FAST_CHECK
-    )
-    if not found:
-        return None
-    return np.asarray(cv2.cornerSubPix(grey, corners, (5, 5), (-1, -1), _REFINE), np.float32)
+def _residuals(
+    board: Board, view: View, pose: tuple[NDArray[np.float64], NDArray[np.float64]], fit: _Fit
+) -> NDArray[np.float64]:
+    computed, _ = cv2.projectPoints(board.points_mm[view.sighting.ids], *pose, fit.matrix, fit.distortion)
+    return np.asarray(view.sighting.corners_px - computed[:, 0], np.float64)

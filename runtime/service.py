@@ -14,7 +14,7 @@ from runtime.config import FinderConfig, RuntimeConfig, TrackerConfig
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
 from runtime.inputs import open_source
-from runtime.intrinsics import check_size, load_intrinsics
+from runtime.intrinsics import load_intrinsics
 from runtime.loop import RunReport, poses_of, run
 from runtime.model import Model
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
@@ -127,11 +127,7 @@ def _open(cfg: RuntimeConfig) -> AbstractSource:
 
 
 def _intrinsics(path: Path | None, size_wh: tuple[int, int]) -> Intrinsics:
-    if path is None:
-        return Intrinsics.guess(size_wh)
-    intrinsics = load_intrinsics(path)
-    check_size(intrinsics, size_wh, path)
-    return intrinsics
+    return Intrinsics.guess(size_wh) if path is None else load_intrinsics(path, size_wh)
 
 
 def _outputs(

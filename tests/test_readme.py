@@ -39,7 +39,7 @@ def test_links_within_a_document_lead_to_a_heading(document: Path) -> None:
 def test_named_commands_have_the_options_they_are_shown_with(document: Path) -> None:
     for line in command_lines(document):
         words = shlex.split(line.split(" > ")[0].split(" | ")[0], comments=True)[1:]
-        command = words[: 2 if words[:1] in (["experiment"], ["data"]) else 1]
+        command = words[: 2 if words[:1] in (["experiment"], ["data"], ["calib"]) else 1]
         options = {w.split("=")[0] for w in words if w.startswith("--")}
         if not command or command[0].startswith("--"):
             command = []
@@ -51,7 +51,7 @@ def test_named_commands_have_the_options_they_are_shown_with(document: Path) -> 
 
 def test_the_readme_shows_every_verb() -> None:
     shown = " ".join(command_lines(README))
-    for verb in ("demo", "adapt", "export", "run", "calibrate", "doctor"):
+    for verb in ("demo", "adapt", "export", "run", "calib camera", "doctor"):
         assert f"sa3dhp-edge {verb}" in shown, verb
 
 
