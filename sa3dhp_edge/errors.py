@@ -56,6 +56,26 @@ class ParityError(ModelError):
     """An exported network does not compute what the trained one computes."""
 
 
+class EngineError(Sa3dhpError):
+    """An inference engine cannot be built, found, loaded or trusted on this machine."""
+
+
+class EngineBuildError(EngineError):
+    """The builder of an engine refused, crashed or took too long."""
+
+
+class EngineMemoryError(EngineBuildError):
+    """The builder of an engine ran out of memory."""
+
+
+class EngineStale(EngineError):
+    """No stored engine was made for this model and this machine."""
+
+
+class CanaryError(EngineError):
+    """A loaded engine does not give the poses that the same network gives in ONNX Runtime."""
+
+
 class OutputError(Sa3dhpError):
     """A result cannot be written: it exists already, or the disk refuses."""
 
