@@ -1,92 +1,197 @@
-"""How many milliseconds a frame takes on this machine, stage by stage."""
+"""How many milliseconds a frame takes on this machine, stage by stage and beside others."""
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import platform
-from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import version
-from itertools import islice
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
 from pathlib import Path
 from threading import Event
-from typing import Any, final
+from typing import Literal, final
 
 import cv2
 import numpy as np
 
+from runtime.bench_crops import time_crops
+from runtime.bench_report import BenchReport, CropToPose, PeerTimes, Percentiles, Soak, WarmUp, machine
+from runtime.board import open_board
+from runtime.conditions import Watch
 from runtime.config import TrackerConfig
+from runtime.cores import held_to, usable_cores
 from runtime.estimator import Estimator
 from runtime.finder import FixedBox
 from runtime.inputs import open_source
 from runtime.loop import poses_of
 from runtime.model import Model
-from runtime.service import make_finder
+from runtime.peers import trtexec_times
+from runtime.service import make_finder, nobody_in
+from runtime.soak import soak
 from runtime.sources import AbstractSource
 from runtime.tracker import Tracker
+from sa3dhp_edge.errors import InputError, ModelError
 from sa3dhp_edge.geometry import Intrinsics
-from sa3dhp_edge.records import Frame
+from sa3dhp_edge.records import Box, Frame
+
+Backend = Literal["onnx", "tensorrt"]
 
 _SIZE_WH = (1280, 720)
+_BOX: Box = (_SIZE_WH[0] / 2 - 250.0, 100.0, _SIZE_WH[0] / 2 + 250.0, 600.0)
 _WARM_FRAMES = 5
 
 
-@dataclass(frozen=True)
-class BenchReport:
-    """Milliseconds per frame: `latency_ms[threads][stage]` gives p50 and p95; `frames[threads]` counts them."""
+@dataclass
+class _Measured:
+    """What is gathered; names and meanings are those of `BenchReport`."""
 
-    model: str
-    source: str
-    frames: dict[str, int]
-    latency_ms: dict[str, dict[str, dict[str, float]]]
-    machine: dict[str, str]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON takes it."""
-        return dataclasses.asdict(self)
+    frames: dict[str, int] = field(default_factory=dict)
+    latency_ms: dict[str, dict[str, Percentiles]] = field(default_factory=dict)
+    frames_per_s: dict[str, float] = field(default_factory=dict)
+    warm_up: dict[str, WarmUp] = field(default_factory=dict)
+    pinned: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    crop_to_pose: tuple[CropToPose, ...] = ()
+    peers: tuple[PeerTimes, ...] = ()
+    soak: Soak | None = None
 
 
 def bench(
-    model: Path | str, video: Path | None = None, frames: int = 200, threads: tuple[int, ...] = (1, 2)
+    model: Path | str,
+    video: Path | None = None,
+    frames: int = 200,
+    threads: tuple[int, ...] = (1, 2),
+    people: tuple[int, ...] = (1,),
+    backend: Backend = "onnx",
+    soak_s: float = 0.0,
+    pin: bool = False,
+    peers: Mapping[str, Path] | None = None,
+    command: str = "",
 ) -> BenchReport:
-    """Run the very loop of `run_stream`, without outputs, once per number of threads.
+    """Run the very loop of `run_stream`, without outputs, once per number of threads; then its parts.
 
     Args:
         model: model folder, or `shipped`.
         video: what to look at; None makes noise in memory, looked at in one fixed box.
         frames: timed frames, at most.
         threads: of the inference engine and of OpenCV.
+        people: boxes in a frame for the timing from crop to pose.
+        backend: the inference library.
+        soak_s: seconds that the whole loop runs at the end, with the first number of threads.
+        pin: hold the process, and its peers, to as many cores as threads.
+        peers: "blazepose" -> a Python with mediapipe, "trtexec" -> an engine.
+        command: the command line, for the report.
 
     Raises:
         ModelError, InputError: as `run_stream`.
+        NobodyFound: nobody is seen in the first `frames` of the video.
+        MissingPackage: a peer that is not there.
     """
-    counts: dict[str, int] = {}
-    latency: dict[str, dict[str, dict[str, float]]] = {}
-    name = ""
-    threads_before = cv2.getNumThreads()
-    try:
+    peers = peers or {}
+    _refuse(backend, video, peers)
+    look, done = _Input(video, frames), _Measured()
+    with open_board() as board, _opencv_threads_kept():
+        watch = Watch(board, usable_cores())
         for number in threads:
-            cv2.setNumThreads(number)
-            with _NoiseSource() if video is None else open_source(video=video) as source:
-                name = source.name
-                estimator = _estimator(model, number, source)
-                box = (_SIZE_WH[0] / 2 - 250.0, 100.0, _SIZE_WH[0] / 2 + 250.0, 600.0)
-                finder = make_finder() if video is not None else FixedBox(box)
-                followed = poses_of(source, Tracker(finder, TrackerConfig()), estimator, Event())
-                counts[str(number)] = sum(1 for _ in islice(followed, frames))
-                latency[str(number)] = estimator.timings.summary()
-                estimator.model.close()
-    finally:
-        cv2.setNumThreads(threads_before)
-    return BenchReport(str(model), name, counts, latency, _machine())
+            with held_to(number if pin else None) as cores:
+                if pin:
+                    done.pinned[str(number)] = cores
+                _time(model, look, number, people, peers.get("blazepose"), watch, done)
+                if soak_s > 0 and done.soak is None:
+                    done.soak = _soak(model, look, number, soak_s, watch)
+        if "trtexec" in peers:
+            done.peers += (trtexec_times(peers["trtexec"]),)
+        conditions = watch.conditions()
+    return BenchReport(
+        model=str(model), source=look.name, size_wh=look.size_wh, backend=backend, conditions=conditions,
+        machine=machine(), command=command, **vars(done),
+    )  # fmt: skip
 
 
-def _estimator(folder: Path | str, threads: int, source: AbstractSource) -> Estimator:
+def _refuse(backend: Backend, video: Path | None, peers: Mapping[str, Path]) -> None:
+    if backend != "onnx":
+        raise ModelError(
+            f"{backend} cannot be timed by this version", "--backend onnx; --peer trtexec=ENGINE times one"
+        )
+    if "blazepose" in peers and video is None:
+        raise InputError("BlazePose finds nobody in noise", "give --video with a person in it")
+
+
+@final
+class _Input:
+    """What is looked at, again and again: a video with whoever is in it, or noise in one box."""
+
+    def __init__(self, video: Path | None, frames: int) -> None:
+        self.video, self.frames = video, frames
+        with self.open() as source:
+            self.name, self.size_wh = source.name, source.size_wh
+
+    def open(self) -> AbstractSource:
+        """The frames from the first one on."""
+        return _NoiseSource() if self.video is None else open_source(video=self.video)
+
+    def tracker(self) -> Tracker:
+        """One that has seen nothing yet."""
+        return Tracker(FixedBox(_BOX) if self.video is None else make_finder(), TrackerConfig())
+
+
+def _time(
+    model: Path | str,
+    look: _Input,
+    threads: int,
+    people: tuple[int, ...],
+    blazepose: Path | None,
+    watch: Watch,
+    done: _Measured,
+) -> None:
+    """Everything that is timed with one number of threads: start, whole loop, and from crop to pose."""
+    key = str(threads)
+    cv2.setNumThreads(threads)
+    estimator, done.warm_up[key] = _started(model, threads, look.size_wh)
+    with closing(estimator.model), look.open() as source:
+        boxes: dict[int, Box] = {}
+        start = time.perf_counter()
+        followed = poses_of(source, look.tracker(), estimator, Event())
+        for count, (frame, pose, _) in enumerate(islice(followed, look.frames), 1):
+            if pose is not None:
+                boxes[frame.index] = pose.box_xyxy_px
+            done.frames[key] = count
+            watch.look()
+        if not boxes:
+            raise nobody_in(source.name)
+        done.frames_per_s[key] = round(done.frames[key] / (time.perf_counter() - start), 2)
+        done.latency_ms[key] = estimator.timings.summary()
+        rival = None if blazepose is None or look.video is None else (blazepose, look.video)
+        with look.open() as again:
+            crops, peers = time_crops(again, boxes, estimator, threads, people, watch, rival)
+    done.crop_to_pose += tuple(crops)
+    done.peers += tuple(peers)
+
+
+def _soak(model: Path | str, look: _Input, threads: int, seconds: float, watch: Watch) -> Soak:
+    estimator, _ = _started(model, threads, look.size_wh)
+    with closing(estimator.model):
+        return soak(look.open, look.tracker, estimator, watch, seconds, usable_cores())
+
+
+def _started(folder: Path | str, threads: int, size_wh: tuple[int, int]) -> tuple[Estimator, WarmUp]:
+    """A warm model before a camera of this size, and what it took to get there."""
+    clock = [time.perf_counter()]
     model = Model.load(folder, threads)
+    clock.append(time.perf_counter())
     for _ in range(_WARM_FRAMES):
         model.warm_up()
-    return Estimator(model, Intrinsics.guess(source.size_wh))
+        clock.append(time.perf_counter())
+    load, first, *_, last = (round(1000 * (b - a), 3) for a, b in pairwise(clock))
+    return Estimator(model, Intrinsics.guess(size_wh)), WarmUp(load, first, last)
+
+
+@contextmanager
+def _opencv_threads_kept() -> Iterator[None]:
+    before = cv2.getNumThreads()
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 @final
@@ -104,18 +209,3 @@ class _NoiseSource(AbstractSource):
 
     def close(self) -> None:
         """Nothing is open."""
-
-
-def _machine() -> dict[str, str]:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model"))]
-    return {
-        "cpu": names[0] if names else platform.processor() or platform.machine(),
-        "cores": str(os.cpu_count()),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "onnxruntime": version("onnxruntime"),
-        "opencv": cv2.__version__,
-        "numpy": np.__version__,
-    }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,13 +15,21 @@ KEPT = 20_000
 
 STAGES = ("decode", "search", "crop", "inference", "post")
 
+_PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+
+
+def percentiles(values: Iterable[float]) -> dict[str, float]:
+    """p50, p95 and p99 of at least one value, to a thousandth."""
+    kept = np.fromiter(values, np.float64)
+    return {name: round(float(np.percentile(kept, q)), 3) for name, q in _PERCENTILES.items()}
+
 
 class Timings:
-    """Milliseconds per stage of the frame at hand, and of the frames before."""
+    """Milliseconds per stage of the frame at hand, and of the `kept` newest before."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: int = KEPT) -> None:
         self._frame: dict[str, float] = {}
-        self._kept: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._kept: defaultdict[str, deque[float]] = defaultdict(lambda: deque(maxlen=kept))
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:
@@ -45,12 +54,47 @@ class Timings:
         return total
 
     def summary(self) -> dict[str, dict[str, float]]:
-        """p50 and p95 in milliseconds by stage, over the frames in which the stage was run."""
-        return {
-            stage: {name: round(float(np.percentile(self._kept[stage], q)), 3) for name, q in _PERCENTILES.items()}
-            for stage in (*STAGES, "total")
-            if self._kept[stage]
-        }
+        """Percentiles in milliseconds by stage, over the frames in which the stage was run."""
+        return {stage: percentiles(self._kept[stage]) for stage in (*STAGES, "total") if self._kept[stage]}
 
 
-_PERCENTILES = {"p50": 50.0, "p95": 95.0}
+@dataclass(frozen=True)
+class Spent:
+    """What one piece of work took, done again and again.
+
+    Attributes:
+        count: how often it was done.
+        wall_ms: percentiles of the wall's milliseconds; a busy machine makes them longer.
+        cpu_ms: percentiles of the milliseconds that this process computed, all its threads together.
+        mean_ms: mean of the wall's.
+    """
+
+    count: int
+    wall_ms: dict[str, float]
+    cpu_ms: dict[str, float]
+    mean_ms: float
+
+    @staticmethod
+    def of(wall_ms: list[float], cpu_ms: list[float]) -> Spent:
+        """From the milliseconds of each time it was done, at least one."""
+        return Spent(len(wall_ms), percentiles(wall_ms), percentiles(cpu_ms), round(float(np.mean(wall_ms)), 3))
+
+
+class Stopwatch:
+    """Wall and CPU milliseconds of the same piece of work, again and again."""
+
+    def __init__(self) -> None:
+        self._wall_ms: list[float] = []
+        self._cpu_ms: list[float] = []
+
+    @contextmanager
+    def measure(self) -> Iterator[None]:
+        """Time the block once."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self._cpu_ms.append(1000 * (time.process_time() - cpu))
+        self._wall_ms.append(1000 * (time.perf_counter() - wall))
+
+    def spent(self) -> Spent:
+        """The summary, once something was timed."""
+        return Spent.of(self._wall_ms, self._cpu_ms)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sa3dhp_edge import __version__
-from sa3dhp_edge.commands import data, device, experiments, models, training
+from sa3dhp_edge.commands import calibration, data, device, engines, experiments, models, training
 from sa3dhp_edge.errors import Sa3dhpError
 
 app = typer.Typer(
@@ -31,9 +31,10 @@ app.command("export")(models.export)
 app.command("run")(device.run)
 app.command("eval")(models.evaluate)
 app.command("bench")(device.bench)
-app.command("calibrate")(device.calibrate)
 app.command("doctor")(device.doctor)
+app.add_typer(calibration.calib, name="calib")
 app.add_typer(data.data, name="data")
+app.add_typer(engines.engine, name="engine")
 app.add_typer(experiments.experiment, name="experiment")
 
 

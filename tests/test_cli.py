@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 import sa3dhp_edge
-from calib import intrinsics
+from calib import session
 from sa3dhp_edge import extras
 from sa3dhp_edge.cli import app, main
 from sa3dhp_edge.errors import InputError
@@ -35,7 +35,11 @@ COMMANDS = (
     "run",
     "eval",
     "bench",
-    "calibrate",
+    "calib camera",
+    "calib subject",
+    "engine build",
+    "engine list",
+    "engine prune",
     "doctor",
     "data check",
     "experiment ablation",
@@ -143,10 +147,18 @@ def test_it_runs_as_a_module_from_anywhere(tmp_path: Path) -> None:
         (["adapt", "--target", "t", "--out", "r", "--box", "5,2,3,4"], "x0 < x1"),
         (["experiment", "ablation", "--out", "o", "--seeds", "0,1.5"], "not whole"),
         (["experiment", "levers", "--out", "o", "--seeds", "one"], "is not numbers"),
-        (["calibrate", "p", "--out", "c", "--board", "9"], "1 numbers, not 2"),
+        (["calib", "camera", "--pictures", "p", "--out", "c", "--size", "9"], "1 numbers, not 2"),
+        (["calib", "camera", "--pictures", "p", "--camera", "0", "--out", "c"], "only one"),
+        (["calib", "camera", "--pictures", "p"], "camera.json to write"),
+        (["calib", "camera", "--pictures", "p", "--out", "c", "--board", "circles"], "chessboard"),
+        (["run", "--camera", "0", "--height-mm", "1700", "--subject", "s"], "one of them"),
         (["run", "--model", "m"], "only one"),
         (["run", "--model", "m", "--camera", "0", "--video", "v"], "only one"),
         (["bench", "--model", "m", "--threads", "two"], "is not numbers"),
+        (["bench", "--people", "0"], "below 1"),
+        (["bench", "--threads", "-1"], "below 0"),
+        (["bench", "--backend", "magic"], "neither onnx nor tensorrt"),
+        (["bench", "--peer", "openpose=x"], "not blazepose=PYTHON or trtexec=ENGINE"),
     ],
 )
 def test_wrong_usage_is_status_2_and_says_what(call: Call, arguments: list[str], words: str) -> None:
@@ -255,7 +267,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         (
             "export runs/a --out m --name hall",
             "sa3dhp_edge.jobs.export.export_model",
-            {"run": "runs/a", "out": Path("m"), "name": "hall", "crops": None},
+            {"run": "runs/a", "out": Path("m"), "name": "hall", "crops": None, "precision": "fp32"},
         ),
         (
             "eval --model m --data c",
@@ -340,9 +352,22 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
             },
         ),
         (
-            "bench --model m --threads 1,2",
-            "runtime.bench.bench",
-            {"model": "m", "video": None, "frames": 200, "threads": (1, 2)},
+            "bench --model m --threads 1,2 --people 1,4 --soak-s 9 --pin --peer blazepose=p --out o --json",
+            "sa3dhp_edge.jobs.bench.bench",
+            {
+                "args": (Path("o"),),
+                "model": "m",
+                "video": None,
+                "frames": 200,
+                "threads": (1, 2),
+                "people": (1, 4),
+                "backend": "onnx",
+                "soak_s": 9.0,
+                "pin": True,
+                "peers": {"blazepose": Path("p")},
+                "command": "sa3dhp-edge bench --model m --threads 1,2 --people 1,4 --soak-s 9 --pin --peer blazepose=p "
+                "--out o --json",
+            },
         ),
     ],
 )
@@ -366,7 +391,7 @@ def test_run_makes_one_config(call: Call, install: Install) -> None:
 @pytest.mark.parametrize(
     ("line", "job", "name", "model"),
     [
-        ("bench", "runtime.bench.bench", "model", "shipped"),
+        ("bench --json", "sa3dhp_edge.jobs.bench.bench", "model", "shipped"),
         ("eval --data c", "sa3dhp_edge.jobs.evaluate.evaluate", "model", "shipped"),
         ("adapt --target t --out r", "sa3dhp_edge.jobs.adapt.adapt", "start", "shipped"),
         ("adapt --target t --out r --from nothing", "sa3dhp_edge.jobs.adapt.adapt", "start", None),
@@ -379,22 +404,43 @@ def test_where_no_model_is_named(call: Call, install: Install, line: str, job: s
     assert calls[0][name] == model
 
 
-def test_calibrate_writes_what_it_measured(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
+def test_a_camera_is_calibrated_with_the_board_that_is_named(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
 
-    def measure(*arguments: object) -> tuple[Intrinsics, float]:
-        asked.extend(arguments)
-        return Intrinsics((700.0, 701.0), (320.0, 240.0)), 0.31
+    def measure(board: Any, out: Path, **how: Any) -> Any:
+        asked.extend((board, out, how))
+        how["say"]("3 views, taken: show it top left")
+        return SimpleNamespace(
+            rms_px=0.31, intrinsics=Intrinsics((700.0, 701.0), (320.0, 240.0)), focal_sd_px=(1.0, 1.1), views=(1, 2),
+            left_out=(), coverage=SimpleNamespace(to_dict=lambda: {"cells": 0.9}),
+        )  # fmt: skip
 
-    monkeypatch.setattr(intrinsics, "calibrate", measure)
-    monkeypatch.setattr(intrinsics, "picture_size", lambda _: (640, 480))
-    line = ["calibrate", "pics", "--board", "8x5", "--square-mm", "30", "--out", str(tmp_path / "c.json"), "--json"]
-    outcome = call(*line)
-    assert asked == [Path("pics"), (8, 5), 30.0]
+    monkeypatch.setattr(session, "calibrate_camera", measure)
+    line = "calib camera --pictures pics --board chessboard --size 8x5 --square-mm 30 --out c.json --picture p.png"
+    outcome = call(*line.split(), "--json")
+    board, out, how = asked
+    assert (board.kind, board.corners_wh, board.square_mm, out) == ("chessboard", (8, 5), 30.0, Path("c.json"))
+    given = {name: value for name, value in how.items() if value and name != "say"}
+    assert given == {"pictures": Path("pics"), "picture": Path("p.png")}
     assert json.loads(outcome.out)["rms_px"] == 0.31
-    assert json.loads((tmp_path / "c.json").read_text())["image_size"] == [640, 480]
-    again = call(*line)
-    assert (again.code, "exists already" in again.err) == (1, True)
+    assert "3 views, taken: show it top left\n" in outcome.err
+
+
+def test_a_board_is_printed_with_its_paper_and_resolution(call: Call, tmp_path: Path) -> None:
+    said = json.loads(call("calib", "camera", "--print-board", "board.pdf", "--json").out)
+    assert (said["paper"], said["paper_mm"], said["px_per_mm"]) == ("A4", [297.0, 210.0], 11.8)
+    assert (tmp_path / "board.pdf").read_bytes().startswith(b"%PDF")
+    again = call("calib", "camera", "--print-board", "board.pdf")
+    assert (again.code, "--overwrite" in again.err) == (1, True)
+
+
+def test_a_subject_is_noted_and_run_reads_it(call: Call, install: Install) -> None:
+    assert call("calib", "subject", "--height-cm", "183", "--out", "me.json").code == 0
+    calls = install("runtime.service.run_stream", dict)
+    assert call("run", "--camera", "0", "--subject", "me.json").code == 0
+    assert calls[0]["args"][0].height_mm == 1830.0
+    wrong = call("calib", "subject", "--height-cm", "1.83", "--out", "you.json")
+    assert (wrong.code, "50 to 250" in wrong.err) == (1, True)
 
 
 @pytest.mark.parametrize("line", ["adapt --target t --out runs/a", "pretrain --out runs/a"])

@@ -1,8 +1,10 @@
-"""Commands that need no training package: run, bench, calibrate, doctor."""
+"""Commands that need no training package: run, bench, doctor."""
 
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -27,8 +29,9 @@ def run(
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     box: Box = None,
     detector: Detector = None,
-    intrinsics: Annotated[Path | None, typer.Option(help="camera.json from `calibrate`.")] = None,
-    height_mm: Annotated[float, typer.Option(help="The person's height: sizes and distances follow from it.")] = 1700.0,
+    intrinsics: Annotated[Path | None, typer.Option(help="camera.json from `calib camera`.")] = None,
+    height_mm: Annotated[float | None, typer.Option(help="The person's height: sizes follow; else 1700.")] = None,
+    subject: Annotated[Path | None, typer.Option(help="subject.json from `calib subject`: the height.")] = None,
     threads: Threads = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     as_json: Json = False,
@@ -60,7 +63,7 @@ def run(
         box=place,
         detector=detector,
         intrinsics=intrinsics,
-        height_mm=height_mm,
+        height_mm=_height_mm(height_mm, subject),
         max_frames=max_frames,
         threads=threads,
     )
@@ -69,54 +72,82 @@ def run(
     show(report, as_json)
 
 
+def _height_mm(given: float | None, subject: Path | None) -> float:
+    """The height from whichever of both is given, else the usual one."""
+    if given is not None and subject is not None:
+        raise typer.BadParameter("give one of them", param_hint="--height-mm, --subject")
+    from runtime.subject import load_subject
+    from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
+
+    if subject is not None:
+        return load_subject(subject).height_mm
+    return TEMPLATE_HEIGHT_MM if given is None else given
+
+
 def bench(
     model: Model = SHIPPED,
     video: Annotated[Path | None, typer.Option(help="A video with a person; else pictures are made up.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames to time after the warm-up.")] = 200,
-    threads: Annotated[str, typer.Option(metavar="N,N", help="CPU threads to compare.")] = "1",
+    threads: Annotated[str, typer.Option(metavar="N,N", help="CPU threads to compare; 0 takes all.")] = "1",
+    people: Annotated[str, typer.Option(metavar="N,N", help="People in a frame, one batch, to compare.")] = "1",
+    backend: Annotated[str, typer.Option(metavar="NAME", help="Inference library: onnx or tensorrt.")] = "onnx",
+    soak_s: Annotated[float, typer.Option(min=0, help="Then run the whole loop for so many seconds.")] = 0.0,
+    pin: Annotated[bool, typer.Option("--pin", help="Hold everything to as many cores as threads.")] = False,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=PATH", help="blazepose=PYTHON or trtexec=ENGINE beside us; can be repeated."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for bench.json and bench.png.")] = None,
     as_json: Json = False,
 ) -> None:
     """Time a model on this machine.
 
-    Milliseconds of each part, and frames per second.
+    Milliseconds of each part, of one and more people, of the engine alone and of other programs beside it; "clean" is
+    said only when the board did not throttle, its clocks were steady and nobody else worked.
 
     \b
-    Example:
-      sa3dhp-edge bench --video hall.mp4 --threads 1,2
+    Examples:
+      sa3dhp-edge bench --video hall.mp4 --threads 1,2 --people 1,4
+      sa3dhp-edge bench --video hall.mp4 --pin --soak-s 1800 --out bench/hall
     """
-    counts = whole_numbers(threads, "--threads")
-    from runtime.bench import bench as job
+    counts, crowds = _at_least(0, threads, "--threads"), _at_least(1, people, "--people")
+    if backend not in ("onnx", "tensorrt"):
+        raise typer.BadParameter(f"{backend!r} is neither onnx nor tensorrt", param_hint="--backend")
+    peers = _peers(peer or [])
+    from sa3dhp_edge.jobs.bench import bench as job
 
+    command = shlex.join(["sa3dhp-edge", *sys.argv[1:]])
     with working():
-        result = job(model=model, video=video, frames=frames, threads=counts)
-    show(result, as_json)
+        report = job(
+            out, model=model, video=video, frames=frames, threads=counts, people=crowds, backend=backend,
+            soak_s=soak_s, pin=pin, peers=peers, command=command,
+        )  # fmt: skip
+    if as_json:
+        show(report, as_json)
+        return
+    from rich.console import Console
+
+    from sa3dhp_edge.report.bench_tables import bench_lines, bench_tables
+
+    for table in bench_tables(report):
+        Console().print(table)
+    typer.echo("\n".join(bench_lines(report)))
 
 
-def calibrate(
-    pictures: Annotated[Path, typer.Argument(help="Folder of pictures, or a video, of a chessboard.")],
-    out: Annotated[Path, typer.Option(help="camera.json to write.")],
-    board: Annotated[str, typer.Option(metavar="COLSxROWS", help="Inner corners of the board.")] = "9x6",
-    square_mm: Annotated[float, typer.Option(min=0.1, help="Side of a square of the board.")] = 25.0,
-    as_json: Json = False,
-) -> None:
-    """Measure a camera's focal length and distortion.
+def _at_least(least: int, text: str, option: str) -> tuple[int, ...]:
+    values = whole_numbers(text, option)
+    if min(values) < least:
+        raise typer.BadParameter(f"{text!r} holds a number below {least}", param_hint=option)
+    return values
 
-    With them distances and directions are true; without them the focal length is a guess.
 
-    \b
-    Example:
-      sa3dhp-edge calibrate board/ --board 9x6 --square-mm 25 --out camera.json
-    """
-    columns, rows = whole_numbers(board, "--board", 2, separator="x")
-    from calib.intrinsics import calibrate as job
-    from calib.intrinsics import picture_size, save_intrinsics
-    from sa3dhp_edge.atomic import refuse_existing
-
-    refuse_existing(out)
-    with working():
-        intrinsics, rms_px = job(pictures, (columns, rows), square_mm)
-        save_intrinsics(out, intrinsics, picture_size(pictures), rms_px)
-    show({"file": out, "rms_px": rms_px, "focal_px": intrinsics.focal_px, "center_px": intrinsics.center_px}, as_json)
+def _peers(given: list[str]) -> dict[str, Path]:
+    known = ("blazepose", "trtexec")
+    named = dict(text.partition("=")[::2] for text in given)
+    for name, path in named.items():
+        if name not in known or not path:
+            raise typer.BadParameter(f"{name!r} is not blazepose=PYTHON or trtexec=ENGINE", param_hint="--peer")
+    return {name: Path(path) for name, path in named.items()}
 
 
 def doctor(as_json: Json = False) -> None:
