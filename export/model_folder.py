@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,11 +20,13 @@ from torch import nn
 from export.estimator import Estimator, output_names
 from export.folding import fold_scales, folded
 from export.half import Place, in_half, places
+from export.lowered import lowered
 from export.parity import ParityReport, parity
 from export.to_onnx import exported, filled, form
 from sa3dhp_edge import __version__, atomic
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.contract import FILE, ModelContract, RelationNet, Tensor, file_sha256, read_contract
+from sa3dhp_edge.crop import normalise
 from sa3dhp_edge.errors import ModelError
 from sa3dhp_edge.networks.image_to_latent import MEAN, STD
 from sa3dhp_edge.networks.model_set import ModelSet, latent_size
@@ -35,8 +39,9 @@ _WEIGHTS = "weights"
 
 
 def write_model(
-    model_set: ModelSet, out: Path, *, name: str, pictures: NDArray[np.uint8], refuse: bool = True, half: bool = False
-) -> ParityReport:
+    model_set: ModelSet, out: Path, *, name: str, pictures: NDArray[np.uint8], refuse: bool = True, half: bool = False,
+    precision: str = "fp32", calibration: NDArray[np.uint8] | None = None,
+) -> ParityReport:  # fmt: skip
     """Export every network, compare the folder with the trained networks, publish it.
 
     Args:
@@ -47,6 +52,8 @@ def write_model(
         refuse: whether a folder that is already at `out` stops the export; else it is replaced.
         half: the form in which a model ships: matrices in half precision, each once, and no graphs but those that the
             device runs. It is compared with the networks as they are after this rounding.
+        precision: of `contract.PRECISIONS`, that G computes in; the folder is compared in float32 first, then in it.
+        calibration: (M, S, S, 3) uint8 RGB nominal crops that INT8 scales are taken from, none of `pictures`.
 
     Raises:
         OutputError: `out` exists, or cannot be written.
@@ -66,8 +73,44 @@ def write_model(
         _write_contract(model_set, folder, name)
         report = parity(model_set, folder, pictures)
         report.check()
+        made_in = Precision(precision, calibration)
+        if precision != "fp32":
+            report = _lower(model_set, folder, name, pictures, made_in).after(report)
         write_json(folder / "parity.json", report.to_dict())
-        _write_contract(model_set, folder, name)
+        _write_contract(model_set, folder, name, made_in)
+    return report
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What G computes in, and the pictures that it was made with."""
+
+    name: str = "fp32"
+    calibration_rgb: NDArray[np.uint8] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Of the pictures; empty where there are none."""
+        return "" if self.calibration_rgb is None else hashlib.sha256(self.calibration_rgb.tobytes()).hexdigest()
+
+    def images(self) -> NDArray[np.float32] | None:
+        """What G is given of the pictures."""
+        return None if self.calibration_rgb is None else normalise(self.calibration_rgb, MEAN, STD)
+
+
+def _lower(
+    model_set: ModelSet, folder: Path, name: str, pictures: NDArray[np.uint8], made_in: Precision
+) -> ParityReport:  # fmt: skip
+    """Put G in a lower precision in its place, and compare the folder again.
+
+    Raises:
+        ParityError: the networks differ beyond the precision's budget; names the layers that cost most.
+    """
+    graph = lowered(onnx.load(str(folder / "g.onnx")), made_in.name, made_in.images())
+    (folder / "g.onnx").write_bytes(graph.graph.SerializeToString())
+    _write_contract(model_set, folder, name, made_in)
+    report = replace(parity(model_set, folder, pictures), search=graph.search)
+    report.check()
     return report
 
 
@@ -137,7 +180,7 @@ def _relation_file(folder: Path, latent: str, rule: str) -> str:
     return graph if (folder / graph).is_file() else f"{_WEIGHTS}/t_{latent}_{rule}.safetensors"
 
 
-def _write_contract(model_set: ModelSet, folder: Path, name: str) -> None:
+def _write_contract(model_set: ModelSet, folder: Path, name: str, made_in: Precision = Precision()) -> None:
     """Describe the folder as it is, with a hash of every file but the contract itself."""
     side = model_set.settings.image.crop_px
     shapes: dict[str, tuple[int, ...]] = {
@@ -169,5 +212,7 @@ def _write_contract(model_set: ModelSet, folder: Path, name: str) -> None:
         },
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         lineage=model_set.lineage,
+        precision=made_in.name,
+        calibration_sha256=made_in.sha256,
     )
     atomic.write_text(folder / FILE, contract.to_json())

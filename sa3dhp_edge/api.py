@@ -127,9 +127,11 @@ def adapt(
     )  # fmt: skip
 
 
-def export(run: Path | str, out: Path | str, *, name: str | None = None, crops: Path | None = None) -> dict[str, Any]:
+def export(
+    run: Path | str, out: Path | str, *, name: str | None = None, crops: Path | None = None, precision: str = "fp32"
+) -> dict[str, Any]:
     """Write a model folder from a run; as `sa3dhp-edge export`. Returns the parity report, in mm."""
     need("export", "export")
     from sa3dhp_edge.jobs.export import export_model
 
-    return export_model(run=str(run), out=Path(out), name=name, crops=crops)
+    return export_model(run=str(run), out=Path(out), name=name, crops=crops, precision=precision)

@@ -27,6 +27,7 @@ from sa3dhp_edge.skeleton import JOINTS, PARENTS, TEMPLATE_BONE_MM, TEMPLATE_HEI
 
 FORMAT = 1
 FILE = "contract.json"
+PRECISIONS = ("fp32", "fp16", "int8")
 _AGAIN = "export the model again from its run"
 FRAME = "ray of the crop: x right, y down, z forward"
 
@@ -168,6 +169,10 @@ class ModelContract:
     versions: dict[str, str]
     created: str
     lineage: tuple[str, ...] = ()
+    precision: str = "fp32"
+    """Of `PRECISIONS`: what the trunk of G computes in; everything around it is float32."""
+    calibration_sha256: str = ""
+    """Of the pictures that INT8 scales were taken from."""
     format: int = FORMAT
     color: str = "RGB"
     scale: float = 1 / 255
@@ -190,6 +195,10 @@ class ModelContract:
         missing = {"g.onnx", "e_m.onnx"} - set(self.files)
         if missing:
             raise ContractMismatch(f"the contract names no {', '.join(sorted(missing))}", _AGAIN)
+        if self.precision not in PRECISIONS:
+            raise ContractMismatch(
+                f"the model's precision is {self.precision!r}; there are {', '.join(PRECISIONS)}", _AGAIN
+            )
         image = [(t.name, *t.shape[1:]) for t in self.inputs]
         if image != [("image", 3, self.crop_px, self.crop_px)]:
             raise ContractMismatch(f"the contract's inputs are {image}, its crops have {self.crop_px} px", _AGAIN)

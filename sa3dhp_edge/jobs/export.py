@@ -11,20 +11,23 @@ from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.frameset import FrameSet
 from sa3dhp_edge.jobs.adapt import SOURCE_MODEL
-from sa3dhp_edge.jobs.crops import frames_of, parity_pictures
+from sa3dhp_edge.jobs.crops import calibration_pictures, frames_of, parity_pictures
+from sa3dhp_edge.jobs.parity_page import write_parity_page
 from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.shipped import model_folder
 
 
-def export_model(*, run: str, out: Path, name: str | None, crops: Path | None) -> Report:
-    """Write a model folder, compared in mm with the trained networks before it appears.
+def export_model(*, run: str, out: Path, name: str | None, crops: Path | None, precision: str = "fp32") -> Report:
+    """Write a model folder, compared in mm with the trained networks before it appears, and a page about it.
 
     Args:
         run: a run's folder, or a model to export again: `shipped`, or its folder.
-        crops: frame set or video to compare on; else the run's own pictures.
+        crops: frame set or video to compare on, and to take INT8 scales from; else the run's own pictures.
+        precision: of `contract.PRECISIONS`.
 
     Raises:
-        ParityError: the exported networks differ by more than 0.1 mm; nothing is written.
+        ParityError: the exported networks differ by more than the precision's budget; nothing is written.
+        InputError: too few pictures for INT8.
 
     Returns:
         where the model is, how far it is from the trained one and, where the run's adaptation does not want it used in
@@ -34,8 +37,18 @@ def export_model(*, run: str, out: Path, name: str | None, crops: Path | None) -
     folder = model_folder(run)
     model = read_weights(folder)
     frames = frames_of(folder, model) if crops is None else _frames(crops, folder, model.settings.image.crop_px)
-    report = write_model(model, out, name=name or out.name, pictures=parity_pictures(frames, model.settings.seed))
-    return {"model": str(out), "crops": len(frames)} | report.to_dict() | _refused(RunFolder(folder, model.settings))
+    seed = model.settings.seed
+    report = write_model(
+        model, out, name=name or out.name, pictures=parity_pictures(frames, seed), precision=precision,
+        calibration=calibration_pictures(frames, seed) if precision == "int8" else None,
+    )  # fmt: skip
+    page = write_parity_page(out / "parity.html", report, name or out.name)
+    about = {"model": str(out), "page": str(page), "crops": len(frames)}
+    return about | report.to_dict() | _refused(RunFolder(folder, model.settings))
+
+
+_MOST_FRAMES = 1200
+"""Of a video that is compared on: more are not looked at."""
 
 
 def _refused(run: RunFolder) -> Report:
@@ -57,4 +70,4 @@ def _frames(crops: Path, run: Path, crop_px: int) -> FrameSet:
             f"{run} has no exported model yet that could find people in {crops}",
             "export without --crops first, or give a frame set",
         )
-    return cut_clips(crops, Model.load(serving), crop_px, max_frames=300)
+    return cut_clips(crops, Model.load(serving), crop_px, max_frames=_MOST_FRAMES)
