@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from itertools import islice, pairwise
 from pathlib import Path
 from threading import Event
-from typing import Literal, final
+from typing import final
 
 import cv2
 import numpy as np
 
+from runtime.backends.base import BackendName
 from runtime.bench_crops import time_crops
 from runtime.bench_report import BenchReport, CropToPose, PeerTimes, Percentiles, Soak, WarmUp, machine
 from runtime.board import open_board
@@ -30,11 +31,9 @@ from runtime.service import make_finder, nobody_in
 from runtime.soak import soak
 from runtime.sources import AbstractSource
 from runtime.tracker import Tracker
-from sa3dhp_edge.errors import InputError, ModelError
+from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.records import Box, Frame
-
-Backend = Literal["onnx", "tensorrt"]
 
 _SIZE_WH = (1280, 720)
 _BOX: Box = (_SIZE_WH[0] / 2 - 250.0, 100.0, _SIZE_WH[0] / 2 + 250.0, 600.0)
@@ -61,7 +60,8 @@ def bench(
     frames: int = 200,
     threads: tuple[int, ...] = (1, 2),
     people: tuple[int, ...] = (1,),
-    backend: Backend = "onnx",
+    backend: BackendName = "onnx",
+    engines: Path | None = None,
     soak_s: float = 0.0,
     pin: bool = False,
     peers: Mapping[str, Path] | None = None,
@@ -75,7 +75,8 @@ def bench(
         frames: timed frames, at most.
         threads: of the inference engine and of OpenCV.
         people: boxes in a frame for the timing from crop to pose.
-        backend: the inference library.
+        backend: what computes the network; see `runtime.backends.opening`.
+        engines: where TensorRT's engines are stored; None for the default folder.
         soak_s: seconds that the whole loop runs at the end, with the first number of threads.
         pin: hold the process, and its peers, to as many cores as threads.
         peers: "blazepose" -> a Python with mediapipe, "trtexec" -> an engine.
@@ -87,7 +88,9 @@ def bench(
         MissingPackage: a peer that is not there.
     """
     peers = peers or {}
-    _refuse(backend, video, peers)
+    if "blazepose" in peers and video is None:
+        raise InputError("BlazePose finds nobody in noise", "give --video with a person in it")
+    served = _Served(model, backend, engines)
     look, done = _Input(video, frames), _Measured()
     with open_board() as board, _opencv_threads_kept():
         watch = Watch(board, usable_cores())
@@ -95,9 +98,9 @@ def bench(
             with held_to(number if pin else None) as cores:
                 if pin:
                     done.pinned[str(number)] = cores
-                _time(model, look, number, people, peers.get("blazepose"), watch, done)
+                _time(served, look, number, people, peers.get("blazepose"), watch, done)
                 if soak_s > 0 and done.soak is None:
-                    done.soak = _soak(model, look, number, soak_s, watch)
+                    done.soak = _soak(served, look, number, soak_s, watch)
         if "trtexec" in peers:
             done.peers += (trtexec_times(peers["trtexec"]),)
         conditions = watch.conditions()
@@ -107,13 +110,24 @@ def bench(
     )  # fmt: skip
 
 
-def _refuse(backend: Backend, video: Path | None, peers: Mapping[str, Path]) -> None:
-    if backend != "onnx":
-        raise ModelError(
-            f"{backend} cannot be timed by this version", "--backend onnx; --peer trtexec=ENGINE times one"
-        )
-    if "blazepose" in peers and video is None:
-        raise InputError("BlazePose finds nobody in noise", "give --video with a person in it")
+@dataclass(frozen=True)
+class _Served:
+    """Which model is timed, and what computes it."""
+
+    model: Path | str
+    backend: BackendName
+    engines: Path | None
+
+    def started(self, threads: int, size_wh: tuple[int, int]) -> tuple[Estimator, WarmUp]:
+        """A warm model before a camera of this size, and what it took to get there."""
+        clock = [time.perf_counter()]
+        model = Model.load(self.model, threads, self.backend, self.engines)
+        clock.append(time.perf_counter())
+        for _ in range(_WARM_FRAMES):
+            model.warm_up()
+            clock.append(time.perf_counter())
+        load, first, *_, last = (round(1000 * (b - a), 3) for a, b in pairwise(clock))
+        return Estimator(model, Intrinsics.guess(size_wh)), WarmUp(load, first, last)
 
 
 @final
@@ -135,7 +149,7 @@ class _Input:
 
 
 def _time(
-    model: Path | str,
+    served: _Served,
     look: _Input,
     threads: int,
     people: tuple[int, ...],
@@ -146,7 +160,7 @@ def _time(
     """Everything that is timed with one number of threads: start, whole loop, and from crop to pose."""
     key = str(threads)
     cv2.setNumThreads(threads)
-    estimator, done.warm_up[key] = _started(model, threads, look.size_wh)
+    estimator, done.warm_up[key] = served.started(threads, look.size_wh)
     with closing(estimator.model), look.open() as source:
         boxes: dict[int, Box] = {}
         start = time.perf_counter()
@@ -167,22 +181,10 @@ def _time(
     done.peers += tuple(peers)
 
 
-def _soak(model: Path | str, look: _Input, threads: int, seconds: float, watch: Watch) -> Soak:
-    estimator, _ = _started(model, threads, look.size_wh)
+def _soak(served: _Served, look: _Input, threads: int, seconds: float, watch: Watch) -> Soak:
+    estimator, _ = served.started(threads, look.size_wh)
     with closing(estimator.model):
         return soak(look.open, look.tracker, estimator, watch, seconds, usable_cores())
-
-
-def _started(folder: Path | str, threads: int, size_wh: tuple[int, int]) -> tuple[Estimator, WarmUp]:
-    """A warm model before a camera of this size, and what it took to get there."""
-    clock = [time.perf_counter()]
-    model = Model.load(folder, threads)
-    clock.append(time.perf_counter())
-    for _ in range(_WARM_FRAMES):
-        model.warm_up()
-        clock.append(time.perf_counter())
-    load, first, *_, last = (round(1000 * (b - a), 3) for a, b in pairwise(clock))
-    return Estimator(model, Intrinsics.guess(size_wh)), WarmUp(load, first, last)
 
 
 @contextmanager

@@ -9,11 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import onnxruntime as ort
-from numpy.typing import NDArray
 
 from runtime.bench_report import CropToPose, PeerTimes
 from runtime.conditions import Watch
@@ -27,27 +24,20 @@ from sa3dhp_edge.records import Box, Frame
 
 TURN_FRAMES = 20
 """So many frames each program has before it is the other's turn."""
-_LOG_ERRORS_ONLY = 3
 
 
 class BareNetwork:
-    """ONNX Runtime alone with a model's image network and a batch of noise that is ready for it."""
+    """A model's image network alone, on the engine that the model has, with a batch of noise that is ready for it."""
 
-    def __init__(self, model: Model, threads: int, people: int) -> None:
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _LOG_ERRORS_ONLY
-        path = str(model.folder / "g.onnx")
-        self._session: Any = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        self._outputs = [tensor.name for tensor in model.contract.outputs]
+    def __init__(self, model: Model, people: int) -> None:
+        self._network = model.network
         side, contract = model.crop_px, model.contract
         noise = np.random.default_rng(0).integers(0, 256, (people, side, side, 3), np.uint8)
-        self._input: NDArray[np.float32] = normalise(noise, contract.mean, contract.std)
+        self._inputs = {"image": normalise(noise, contract.mean, contract.std)}
 
     def run(self) -> None:
         """The network's answer for the batch, which nobody looks at."""
-        self._session.run(self._outputs, {"image": self._input})
+        self._network.infer(self._inputs)
 
 
 class _People:
@@ -55,7 +45,7 @@ class _People:
 
     def __init__(self, estimator: Estimator, threads: int, people: int) -> None:
         self._estimator, self._threads, self._people = estimator, threads, people
-        self._bare = BareNetwork(estimator.model, threads, people)
+        self._bare = BareNetwork(estimator.model, people)
         self._whole, self._network, self._stages = Stopwatch(), Stopwatch(), Timings()
 
     def warm_up(self, frame: Frame, box: Box) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from runtime.backends.base import BackendName
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.records import Box
 from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
@@ -159,6 +160,10 @@ class RuntimeConfig:
     """Stop after so many frames."""
     threads: int = 0
     """Threads of the inference engine; 0 leaves the choice to it."""
+    backend: BackendName = "auto"
+    """What computes the image network; see `runtime.backends.opening`."""
+    engines: Path | None = None
+    """Where TensorRT's engines are stored; None for the default folder."""
     camera_timeout_s: float = 5.0
     """A camera without a frame for so long counts as lost."""
     finder: FinderConfig = field(default_factory=FinderConfig)

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.backends.base import AbstractBackend
+from runtime.backends.base import AbstractBackend, BackendName
 from runtime.backends.onnx_runtime import OnnxBackend
+from runtime.backends.opening import open_network
 from sa3dhp_edge.contract import ModelContract, Tensor, confidence_cues, read_contract
 from sa3dhp_edge.crop import normalise
 from sa3dhp_edge.errors import ContractMismatch, ShapeError
@@ -50,25 +51,30 @@ class ModelOutput:
 class Model:
     """The networks of a model folder; made by `Model.load`."""
 
-    def __init__(self, contract: ModelContract, folder: Path, threads: int) -> None:
+    def __init__(self, contract: ModelContract, folder: Path, threads: int, g: AbstractBackend) -> None:
         self.contract = contract
         self.folder = folder
         self._threads = threads
-        self._g = OnnxBackend(folder / "g.onnx", contract.inputs, contract.outputs, threads)
+        self._g = g
         self._e_p: AbstractBackend | None = None
         self._e_m: AbstractBackend | None = None
 
     @staticmethod
-    def load(folder: Path | str, threads: int = 0) -> Model:
+    def load(
+        folder: Path | str, threads: int = 0, backend: BackendName = "onnx", engines: Path | None = None
+    ) -> Model:  # fmt: skip
         """Read a model folder, checking every file against its hash and every tensor against the contract.
 
         Args:
             folder: what `sa3dhp-edge export` wrote, or `shipped`.
             threads: threads of one operator; 0 leaves the choice to the engine.
+            backend: what computes the image network; the small ones always run on ONNX Runtime.
+            engines: where TensorRT's engines are stored; None for the default folder.
 
         Raises:
             ModelError: no model there, or a damaged one.
             ContractMismatch: a network whose inputs or outputs are not the promised ones.
+            EngineError, MissingPackage: as `open_network`.
         """
         folder = model_folder(folder)
         contract = read_contract(folder)
@@ -77,12 +83,17 @@ class Model:
             raise ContractMismatch(
                 f"{folder}: the contract lists no output {', '.join(missing)}", "export the model again from its run"
             )
-        return Model(contract, folder, threads)
+        return Model(contract, folder, threads, open_network(folder, contract, backend, threads, engines))
 
     @property
     def crop_px(self) -> int:
         """Side of the pictures that `estimate` takes."""
         return self.contract.crop_px
+
+    @property
+    def network(self) -> AbstractBackend:
+        """What computes the image network."""
+        return self._g
 
     def warm_up(self) -> None:
         """Load and run every network that `estimate` needs once."""

@@ -46,7 +46,7 @@ def run_stream(cfg: RuntimeConfig, stop: threading.Event | None = None) -> RunRe
     for path in (cfg.out, cfg.overlay):
         if path is not None and not cfg.overwrite:
             refuse_existing(path, "name another path, or replace it with --overwrite")
-    model = Model.load(cfg.model, cfg.threads)
+    model = Model.load(cfg.model, cfg.threads, cfg.backend, cfg.engines)
     finder = make_finder(cfg.box, cfg.detector, cfg.finder, cfg.threads)
     with ExitStack() as opened:
         opened.callback(model.close)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.backends.base import BackendName
 from runtime.estimator import Estimator
 from runtime.model import Model
 from runtime.service import iterate_poses
@@ -88,17 +89,22 @@ class PoseModel:
         self._model.close()
 
 
-def load_model(folder: Path | str = SHIPPED, *, threads: int = 0) -> PoseModel:
+def load_model(
+    folder: Path | str = SHIPPED, *, threads: int = 0, backend: BackendName = "auto", engines: Path | None = None
+) -> PoseModel:
     """Load an exported model; every file is checked against its hash.
 
     Args:
         folder: what `export` wrote; without it, the model that comes with the program.
         threads: of the inference engine; 0 leaves the choice to it.
+        backend: "auto" takes TensorRT where an engine of the model is stored for this machine, else ONNX Runtime.
+        engines: where engines are stored; None for the default folder.
 
     Raises:
         ModelError: no model there, a damaged one, or one of another format.
+        EngineError, MissingPackage: "tensorrt" was asked for and cannot be had.
     """
-    return PoseModel(Model.load(folder, threads))
+    return PoseModel(Model.load(folder, threads, backend, engines))
 
 
 def adapt(

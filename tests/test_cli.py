@@ -157,7 +157,7 @@ def test_it_runs_as_a_module_from_anywhere(tmp_path: Path) -> None:
         (["bench", "--model", "m", "--threads", "two"], "is not numbers"),
         (["bench", "--people", "0"], "below 1"),
         (["bench", "--threads", "-1"], "below 0"),
-        (["bench", "--backend", "magic"], "neither onnx nor tensorrt"),
+        (["bench", "--backend", "magic"], "is not one of"),
         (["bench", "--peer", "openpose=x"], "not blazepose=PYTHON or trtexec=ENGINE"),
     ],
 )
@@ -362,6 +362,7 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
                 "threads": (1, 2),
                 "people": (1, 4),
                 "backend": "onnx",
+                "engines": None,
                 "soak_s": 9.0,
                 "pin": True,
                 "peers": {"blazepose": Path("p")},

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+BackendName = Literal["auto", "onnx", "tensorrt"]
+"""What may be asked for; see `runtime.backends.opening`."""
 Arrays = dict[str, NDArray[np.float32]]
 
 

@@ -11,7 +11,18 @@ from typing import Annotated
 
 import typer
 
-from sa3dhp_edge.commands.words import Box, Detector, Json, Model, box_px, show, whole_numbers, working
+from sa3dhp_edge.commands.words import (
+    Backend,
+    Box,
+    Detector,
+    Engines,
+    Json,
+    Model,
+    box_px,
+    show,
+    whole_numbers,
+    working,
+)
 from sa3dhp_edge.shipped import SHIPPED
 
 Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0 takes all.")]
@@ -33,6 +44,8 @@ def run(
     height_mm: Annotated[float | None, typer.Option(help="The person's height: sizes follow; else 1700.")] = None,
     subject: Annotated[Path | None, typer.Option(help="subject.json from `calib subject`: the height.")] = None,
     threads: Threads = 0,
+    backend: Annotated[Backend, typer.Option(help="What computes; auto: TensorRT if built.")] = Backend.AUTO,
+    engines: Engines = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -66,6 +79,8 @@ def run(
         height_mm=_height_mm(height_mm, subject),
         max_frames=max_frames,
         threads=threads,
+        backend=backend.value,
+        engines=engines,
     )
     with working():
         report = run_stream(config)
@@ -90,7 +105,8 @@ def bench(
     frames: Annotated[int, typer.Option(min=1, help="Frames to time after the warm-up.")] = 200,
     threads: Annotated[str, typer.Option(metavar="N,N", help="CPU threads to compare; 0 takes all.")] = "1",
     people: Annotated[str, typer.Option(metavar="N,N", help="People in a frame, one batch, to compare.")] = "1",
-    backend: Annotated[str, typer.Option(metavar="NAME", help="Inference library: onnx or tensorrt.")] = "onnx",
+    backend: Annotated[Backend, typer.Option(help="What computes the network.")] = Backend.ONNX,
+    engines: Engines = None,
     soak_s: Annotated[float, typer.Option(min=0, help="Then run the whole loop for so many seconds.")] = 0.0,
     pin: Annotated[bool, typer.Option("--pin", help="Hold everything to as many cores as threads.")] = False,
     peer: Annotated[
@@ -111,16 +127,14 @@ def bench(
       sa3dhp-edge bench --video hall.mp4 --pin --soak-s 1800 --out bench/hall
     """
     counts, crowds = _at_least(0, threads, "--threads"), _at_least(1, people, "--people")
-    if backend not in ("onnx", "tensorrt"):
-        raise typer.BadParameter(f"{backend!r} is neither onnx nor tensorrt", param_hint="--backend")
     peers = _peers(peer or [])
     from sa3dhp_edge.jobs.bench import bench as job
 
     command = shlex.join(["sa3dhp-edge", *sys.argv[1:]])
     with working():
         report = job(
-            out, model=model, video=video, frames=frames, threads=counts, people=crowds, backend=backend,
-            soak_s=soak_s, pin=pin, peers=peers, command=command,
+            out, model=model, video=video, frames=frames, threads=counts, people=crowds, backend=backend.value,
+            engines=engines, soak_s=soak_s, pin=pin, peers=peers, command=command,
         )  # fmt: skip
     if as_json:
         show(report, as_json)

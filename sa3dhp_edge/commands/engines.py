@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sa3dhp_edge.commands.words import Json, show, whole_numbers, working
+from sa3dhp_edge.commands.words import Engines, Json, show, whole_numbers, working
 
 if TYPE_CHECKING:
     from runtime.engines.inventory import EngineLine
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
 engine = typer.Typer(
     help="TensorRT engines: built on the device, kept, and explained.", no_args_is_help=True, rich_markup_mode=None
 )
-
-Engines = Annotated[
-    Path | None,
-    typer.Option(metavar="DIR", help="Folder of engines; else $XDG_CACHE_HOME/sa3dhp-edge/engines, in ~/.cache."),
-]
 
 
 @engine.command("build")

@@ -9,6 +9,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,15 @@ from sa3dhp_edge.errors import OutputError
 _REFUSALS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
 """A disk or a folder that refuses, wherever in a job it came up."""
 
+
+class Backend(str, Enum):
+    """What computes the network; of `runtime.backends.base.BackendName`."""
+
+    AUTO = "auto"
+    ONNX = "onnx"
+    TENSORRT = "tensorrt"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Model = Annotated[str, typer.Option(help="A model folder made by export, or the model that comes with the program.")]
 Box = Annotated[
@@ -27,6 +37,10 @@ Box = Annotated[
 ]
 Detector = Annotated[
     Path | None, typer.Option(metavar="FILE", help="A person detector in ONNX, instead of the built-in one.")
+]
+Engines = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Folder of engines; else $XDG_CACHE_HOME/sa3dhp-edge/engines, in ~/.cache."),
 ]
 Preset = Annotated[str | None, typer.Option(help="Settings to start from: edge, paper or demo.")]
 Sets = Annotated[

@@ -214,8 +214,6 @@ def test_a_peer_that_is_not_there_says_what_to_do(tmp_path: Path, walk_video: Pa
         BlazePose(python_with(tmp_path, "raise ImportError('no solutions here')"), walk_video)
     with pytest.raises(InputError, match="nobody in noise"):
         bench(fake_model, peers={"blazepose": tmp_path})
-    with pytest.raises(ModelError, match="tensorrt cannot be timed"):
-        bench(fake_model, backend="tensorrt")
 
 
 def test_a_peer_that_dies_is_heard(blazepose: Path, walk_video: Path) -> None:
