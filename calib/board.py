@@ -39,7 +39,7 @@ class Board:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise InputError(f"{self.kind!r} is no kind of board", f"name one of {', '.join(KINDS)}")
-        if min(self.corners_wh) < 3 or self.square_mm <= 0:
+        if min(self.corners_wh) < 3 or not 0 < self.square_mm < np.inf:
             raise InputError(
                 f"a board of {self.corners_wh} inner corners with {self.square_mm:g} mm squares cannot be used",
                 "give at least 3x3 inner corners (4x4 squares), and the side of a square in mm",

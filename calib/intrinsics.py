@@ -89,12 +89,12 @@ def calibrate(board: Board, views: Views) -> Calibration:
 
     Source: Zhang 2000, A flexible new technique for camera calibration, as in OpenCV.
     """
-    used, left_out = list(views.views), []
+    used, left_out = list(views.views), list[View]()
     fit = _fit(board, used, views.size_wh)
     limit = max(_OUTLIER * float(np.median(fit.errors_px)), _OUTLIER_PX)
     if (fit.errors_px > limit).any():
-        left_out = [view for view, error in zip(used, fit.errors_px, strict=True) if error > limit]
-        used = [view for view in used if view not in left_out]
+        judged = list(zip(used, fit.errors_px, strict=True))
+        used, left_out = [v for v, error in judged if error <= limit], [v for v, error in judged if error > limit]
         for view in left_out:
             log.info("%s is left out: its corners are more than %.2f px off", view.name, limit)
         fit = _fit(board, used, views.size_wh)

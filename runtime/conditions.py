@@ -84,7 +84,9 @@ class Watch:
         self._next_s = self._start_s
 
     def counts_as_ours(self, pid: int) -> None:
-        """A process that is part of the measurement, from its start to after `conditions`."""
+        """A process that is part of the measurement and still runs when `conditions` is asked; one that was waited for
+        counts as ours anyway.
+        """
         self._ours.append(pid)
 
     def look(self, at_once: bool = False) -> Reading:
@@ -156,12 +158,12 @@ def busy_s(proc: Path = PROC) -> float | None:
 
 
 def process_cpu_s(proc: Path, pid: int) -> float:
-    """CPU seconds of one process, all its threads; 0 once it is gone."""
+    """CPU seconds of one process, its threads and the children it has waited for; 0 once it is gone."""
     try:
         after_name = (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(int(ticks) for ticks in after_name[11:15]) / os.sysconf("SC_CLK_TCK")
 
 
 def _throttled(events: int | None, slowed: list[str]) -> Iterable[str]:

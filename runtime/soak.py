@@ -63,6 +63,8 @@ def soak(
                     break
         if frames == before:
             raise InputError(f"{source.name} gave no frame to soak with", "name a video that can be played")
+    if since:  # the input ended just before the time did
+        points.append(_point(time.monotonic() - start, since, watch, cores))
     return _summary(time.monotonic() - start, frames, points)
 
 

@@ -7,23 +7,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
+from runtime.engines.driver import Gpu
 from sa3dhp_edge import doctor
 from sa3dhp_edge.cli import app
-from sa3dhp_edge.doctor import Finding, devices, examine, machine, models, nvidia, packages
+from sa3dhp_edge.doctor import Finding, devices, examine, machine, models, nvidia, packages, torch_build
 from sa3dhp_edge.doctor.ask import Answer, Question, ask, ask_all
 from sa3dhp_edge.doctor.torch_build import has_code_for
 from sa3dhp_edge.doctor.torch_build import questions as torch_questions
 
+ORIN = Gpu("Orin", (8, 7), 7620, True, "12.6", "540.4.0")
 SOUND = {
     "opencv": "/v/cv2/__init__.py\n  GStreamer:   NO\n  FFMPEG:   YES",
     "onnxruntime": "CPUExecutionProvider",
-    "torch": "2.13.0 - - - arrays",
+    "torch": "2.13.0 - - - -",
     "shipped": "ok edge, 128 px, every file as it was made",
     "engines": "",
 }
@@ -41,7 +45,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, owners: Mapping[str, list[str]]) ->
     monkeypatch.setattr(metadata, "packages_distributions", lambda: owners)
     said = {name: Answer(words) for name, words in SOUND.items()}
     monkeypatch.setattr(doctor, "ask_all", lambda questions: said)
-    monkeypatch.setattr(nvidia, "nvidia_driver", lambda: None)
+    monkeypatch.setattr(nvidia, "find_gpu", lambda: None)
     jetson(monkeypatch, None)
     return said
 
@@ -167,11 +171,12 @@ def test_a_jetson_without_tensorrt_is_told_where_it_is(
 
 
 def test_a_driver_and_tensorrt_are_reported(answers: dict[str, Answer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvidia, "nvidia_driver", lambda: (12060, 1))
-    monkeypatch.setattr(nvidia, "driver_release", lambda: "540.4.0")
+    monkeypatch.setattr(nvidia, "find_gpu", lambda: ORIN)
     monkeypatch.setattr(nvidia, "cuda_toolkit", lambda: "12.6.68")
     answers.update(tensorrt=Answer("10.3.0"), drawing=Answer(""))
-    assert find("NVIDIA GPU").detail == "1 device(s), driver 540.4.0 for CUDA 12.6"
+    assert find("NVIDIA GPU").detail == "Orin, sm87, driver 540.4.0 for CUDA 12.6"
+    monkeypatch.setattr(nvidia, "find_gpu", lambda: replace(ORIN, devices=3))
+    assert "Orin and 2 more" in find("NVIDIA GPU").detail
     assert find("CUDA").detail.startswith("12.6.68")
     assert (find("TensorRT").status, find("TensorRT").detail) == ("ok", "10.3.0")
     assert "passes" in find("generated video").detail
@@ -186,7 +191,7 @@ def test_a_driver_and_tensorrt_are_reported(answers: dict[str, Answer], monkeypa
 def test_cuda_bindings_must_not_be_newer_than_the_driver(
     answers: dict[str, Answer], monkeypatch: pytest.MonkeyPatch, installed: str, problem: bool
 ) -> None:
-    monkeypatch.setattr(nvidia, "nvidia_driver", lambda: (12060, 1))
+    monkeypatch.setattr(nvidia, "find_gpu", lambda: ORIN)
     monkeypatch.setattr(nvidia.metadata, "version", lambda name: installed)
     found = [f for f in examine() if f.name == "cuda-bindings"]
     assert bool(found) == problem
@@ -196,8 +201,8 @@ def test_cuda_bindings_must_not_be_newer_than_the_driver(
 @pytest.mark.parametrize(
     ("said", "status", "words"),
     [
-        ("2.8.0 12.6 8.7 sm_87 arrays", "ok", "trains on the GPU, compute capability 8.7"),
-        ("2.13.0 13.0 8.7 sm_80,sm_90 arrays", "problem", "no code: only sm_80,sm_90"),
+        ("2.8.0 12.6 8.7 sm_87 -", "ok", "trains on the GPU, compute capability 8.7"),
+        ("2.13.0 13.0 8.7 sm_80,sm_90 -", "problem", "no code: only sm_80,sm_90"),
         ("2.3.0 12.6 8.7 sm_87 no-arrays", "problem", "NumPy 1"),
     ],
 )
@@ -228,11 +233,38 @@ def test_which_gpu_runs_which_code(gpu: tuple[int, int], compiled: list[str], ru
     assert has_code_for(gpu, compiled) == runs
 
 
-@pytest.mark.slow
 def test_what_torch_is_asked_is_answered() -> None:
-    pytest.importorskip("torch")
-    answer = ask(torch_questions()["torch"])
-    assert len(answer.said.split()) == 5, answer.failed
+    answer = ask(torch_questions()["torch"]) if torch_questions() else pytest.skip("PyTorch is not installed")
+    version, *rest = answer.said.split()
+    assert (version, len(rest)) == (metadata.version("torch"), 4), answer.failed
+
+
+@pytest.mark.parametrize("cuda", ["cuda: Optional[str] = '12.6'", "cuda = '12.6'", "cuda: Optional[str] = None"])
+def test_torch_is_imported_only_where_a_gpu_would_run_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cuda: str
+) -> None:
+    (tmp_path / "version.py").write_text(f"__all__ = ['cuda']\n__version__ = '2.8.0+x'\ndebug = False\n{cuda}\n")
+    spec = SimpleNamespace(origin=str(tmp_path / "__init__.py"))
+    loaded: list[str] = []
+    monkeypatch.setattr(torch_build, "find_spec", lambda name: spec)
+    monkeypatch.setattr(torch_build.ctypes, "CDLL", loaded.append)
+    monkeypatch.setattr(torch_build, "_on_the_gpu", lambda: "8.7 sm_87 -")
+    built = "12.6" if "12.6" in cuda else "-"
+    monkeypatch.setattr(torch_build, "find_gpu", lambda: None)
+    assert torch_build.describe() == f"2.8.0+x {built} - - -"
+    assert loaded == [str(tmp_path / "lib" / "libtorch_python.so")]
+    monkeypatch.setattr(torch_build, "find_gpu", object)
+    assert torch_build.describe() == f"2.8.0+x {built} {'- - -' if built == '-' else '8.7 sm_87 -'}"
+
+
+def test_libraries_that_do_not_load_leave_the_word_to_torchs_own_import(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "version.py").write_text("__version__ = '2.8.0'\ncuda = None\n")
+    (tmp_path / "torch" / "__init__.py").write_text("raise ImportError('libgomp.so.1 is missing')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(doctor.__file__).parents[2]}")
+    assert ask(Question(torch_build._ASK)) == Answer("", "ImportError: libgomp.so.1 is missing")
 
 
 def test_a_package_built_for_numpy_1_is_told_apart(answers: dict[str, Answer]) -> None:

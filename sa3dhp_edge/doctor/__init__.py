@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from sa3dhp_edge.doctor import devices, machine, models, nvidia, packages, torch_build
 from sa3dhp_edge.doctor.ask import Answers, ask_all
 from sa3dhp_edge.doctor.finding import Finding
-from sa3dhp_edge.doctor.nvidia import nvidia_driver
 from sa3dhp_edge.doctor.packages import OUR_GENERAL_NAMES
 
-__all__ = ["OUR_GENERAL_NAMES", "Finding", "examine", "nvidia_driver"]
+__all__ = ["OUR_GENERAL_NAMES", "Finding", "examine"]
 
 _LOOKS: tuple[Callable[[Answers], Iterator[Finding]], ...] = (
     packages.python,

@@ -48,12 +48,12 @@ def ask(question: Question) -> Answer:
     """The answer of one process."""
     words = [sys.executable, "-c", question.code]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=question.limit_s)
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=question.limit_s)
     except subprocess.TimeoutExpired:
         return Answer("", f"no answer within {question.limit_s:g} s")
     if done.returncode == 0:
         return Answer(done.stdout.strip())
-    if any(words in done.stderr for words in _NUMPY_1):
+    if any(sign in done.stderr for sign in _NUMPY_1):
         return Answer("", "it was built for NumPy 1, and NumPy 2 is installed")
     last = (done.stderr.strip().splitlines() or [""])[-1]
     return Answer("", last if done.returncode > 0 else f"stopped by signal {-done.returncode} {last}".rstrip())

@@ -6,12 +6,12 @@ driver answers.
 
 from __future__ import annotations
 
-import ctypes
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
+from runtime.engines.driver import find_gpu
 from runtime.jetson import l4t_release
 from sa3dhp_edge.doctor.ask import Answers, Question
 from sa3dhp_edge.doctor.finding import Finding
@@ -25,25 +25,24 @@ _COMPILER_S = 60.0
 def questions() -> dict[str, Question]:
     """What TensorRT is asked where there is one, and the drawing of generated video where a GPU could do it."""
     asked = {m: Question(f"import {m}; print({m}.__version__)") for m in _FLAVOURS if findable(m)}
-    if nvidia_driver() and findable("numba"):
+    if find_gpu() and findable("numba"):
         code = "import sa3dhp_edge.synth.canvas as canvas; print(canvas.gpu_trouble())"
         asked["drawing"] = Question(code, _COMPILER_S)
     return asked
 
 
 def gpu(answers: Answers) -> Iterator[Finding]:
-    driver = nvidia_driver()
-    if driver is None:
+    found = find_gpu()
+    if found is None:
         yield Finding("NVIDIA GPU", "note", "no driver answers: everything runs on the CPU")
     else:
-        version, devices = driver
-        release = driver_release()
-        detail = f"{devices} device(s), driver{f' {release}' if release else ''} for CUDA {_dotted(version)}"
+        more = f" and {found.devices - 1} more" if found.devices > 1 else ""
+        detail = f"{found.name}{more}, {found.sm}, driver {found.driver} for CUDA {found.cuda}"
         yield Finding("NVIDIA GPU", "ok", detail)
-        yield from _bindings(version // 1000)
+        yield from _bindings(int(found.cuda.split(".")[0]))
     if toolkit := cuda_toolkit():
         yield Finding("CUDA", "ok", f"{toolkit} in /usr/local/cuda")
-    yield from _tensorrt(answers, driver is not None)
+    yield from _tensorrt(answers, found is not None)
     if "drawing" in answers:
         yield _drawing(answers)
 
@@ -81,38 +80,9 @@ def _drawing(answers: Answers) -> Finding:
     return Finding("generated video", "ok", "drawn on the GPU, which passes the trial")
 
 
-def nvidia_driver() -> tuple[int, int] | None:
-    """The CUDA version of a working NVIDIA driver (12040 for 12.4) and its devices; None without one."""
-    try:
-        cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return None
-    version, devices = ctypes.c_int(), ctypes.c_int()
-    calls: tuple[Callable[[], int], ...] = (
-        lambda: cuda.cuInit(0),
-        lambda: cuda.cuDriverGetVersion(ctypes.byref(version)),
-        lambda: cuda.cuDeviceGetCount(ctypes.byref(devices)),
-    )
-    if any(call() for call in calls) or devices.value == 0:
-        return None
-    return version.value, devices.value
-
-
-def driver_release(file: Path = Path("/sys/module/nvidia/version")) -> str | None:
-    """The kernel module's release such as "540.4.0"; None where it does not say."""
-    try:
-        return file.read_text().strip() or None
-    except OSError:
-        return None
-
-
 def cuda_toolkit(file: Path = Path("/usr/local/cuda/version.json")) -> str | None:
     """The installed CUDA toolkit's version such as "12.6.68"; None without one."""
     try:
         return str(json.loads(file.read_text())["cuda"]["version"])
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _dotted(version: int) -> str:
-    return f"{version // 1000}.{version % 1000 // 10}"

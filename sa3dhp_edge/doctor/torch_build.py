@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 
+from runtime.engines.driver import find_gpu
 from sa3dhp_edge.doctor.ask import Answers, Question
 from sa3dhp_edge.doctor.finding import Finding
 from sa3dhp_edge.doctor.packages import OLDER_NUMPY
 from sa3dhp_edge.extras import EXTRAS, findable
 
-_ASK = """import numpy, torch
-gpu = torch.cuda.is_available()
-try:
-    torch.from_numpy(numpy.zeros(1))
-    array = "arrays"
-except RuntimeError:
-    array = "no-arrays"
-sm = "%d.%d" % torch.cuda.get_device_capability() if gpu else "-"
-print(torch.__version__, torch.version.cuda or "-", sm, ",".join(torch.cuda.get_arch_list()) or "-", array)"""
+_ASK = "from sa3dhp_edge.doctor.torch_build import describe; print(describe())"
 
 _TEGRA = ((5, 3), (6, 2), (7, 2), (8, 7), (10, 1), (11, 0))
 """Compute capabilities of Jetsons, which run no code that was compiled for another one.
@@ -30,6 +26,45 @@ Source: CUDA C++ Programming Guide, binary compatibility.
 def questions() -> dict[str, Question]:
     """What PyTorch is asked, where there is one."""
     return {"torch": Question(_ASK, 30.0)} if findable("torch") else {}
+
+
+def describe() -> str:
+    """Version, CUDA, the GPU's compute capability, what there is code for, "no-arrays" if it refuses NumPy's.
+
+    "-" is none of it, or not asked. Loads PyTorch's libraries: for a process of its own. It is imported only where it
+    would use a GPU, since nothing else tells what it was compiled for, and that takes longer than all other questions.
+    """
+    spec = find_spec("torch")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path()
+    text = (folder / "version.py").read_text()
+    version, cuda = (_assigned(name, text) for name in ("__version__", "cuda"))
+    if cuda != "-" and find_gpu() is not None:
+        return f"{version} {cuda} {_on_the_gpu()}"
+    try:
+        ctypes.CDLL(str(folder / "lib" / "libtorch_python.so"))
+    except OSError:
+        import torch  # noqa: F401 - it may find what the linker did not, and else says best what is missing
+    return f"{version} {cuda} - - -"
+
+
+def _assigned(name: str, text: str) -> str:
+    """The text that a line of PyTorch's version.py gives a name; "-" where it is None."""
+    found = re.search(rf"^{name}\b[^=\n]*= *['\"](.+?)['\"]", text, re.MULTILINE)
+    return found[1] if found else "-"
+
+
+def _on_the_gpu() -> str:
+    import numpy as np
+    import torch
+
+    there = torch.cuda.is_available()
+    capability = ".".join(map(str, torch.cuda.get_device_capability())) if there else "-"
+    try:
+        torch.from_numpy(np.zeros(1))
+        arrays = "-"
+    except RuntimeError:
+        arrays = "no-arrays"
+    return f"{capability} {','.join(torch.cuda.get_arch_list()) or '-'} {arrays}"
 
 
 def torch(answers: Answers) -> Iterator[Finding]:

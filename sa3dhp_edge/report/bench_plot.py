@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 
 from runtime.bench_report import BenchReport, CropToPose, PeerTimes, Soak
+from sa3dhp_edge.report.bench_tables import threads_in_words
 from sa3dhp_edge.report.canvas import WIDTH_PX, blank, note, plain, to_png
 from sa3dhp_edge.report.palette import BLUE, INK, MUTED, OCHRE, PALE, RULE, VERMILION
 from sa3dhp_edge.report.tables import number
@@ -16,15 +17,14 @@ _ROW_PX, _HEAD_PX, _SOAK_PX, _MARGIN_PX = 26, 66, 210, 30
 
 def bench_plot(report: BenchReport) -> bytes:
     """PNG: bars of medians, p95 as a tick; below them the soak where there was one."""
-    first = next(iter(report.latency_ms.values()))
+    threads, first = next(iter(report.latency_ms.items()))
     compared = len(report.crop_to_pose) + len(report.peers)
     heights = [_HEAD_PX + _ROW_PX * len(first), _HEAD_PX + _ROW_PX * compared]
     if report.soak is not None:
         heights.append(_SOAK_PX)
     figure = blank(WIDTH_PX, sum(heights) + _MARGIN_PX)
     grid = figure.subplots(len(heights), 1, gridspec_kw={"height_ratios": heights})
-    threads = next(iter(report.latency_ms))
-    aside = f"ms, {threads} thread{'' if threads == '1' else 's'}; bar: median, tick: 95th percentile"
+    aside = f"ms, {threads_in_words(threads)}; bar: median, tick: 95th percentile"
     plain(grid[0], "Whole loop", aside)
     bars = [(name, ms["p50"], ms["p95"], BLUE if name == "total" else PALE, 0.0) for name, ms in first.items()]
     _bars(grid[0], bars)

@@ -17,9 +17,8 @@ _MS = tuple(Column(name, "", 1) for name in (*_P, "CPU"))
 def bench_tables(report: BenchReport) -> Iterator[RichTable]:
     """The whole loop, from crop to pose, and other programs where there are any; 80 letters wide."""
     for threads, stages in report.latency_ms.items():
-        loop = (
-            f"Whole loop, {_threads(int(threads))}, ms a frame: {number(report.frames_per_s[threads])} frames a second"
-        )
+        a_second = number(report.frames_per_s[threads])
+        loop = f"Whole loop, {threads_in_words(threads)}, ms a frame: {a_second} frames a second"
         rows: list[tuple[Cell, ...]] = [(stage, *(ms[p] for p in _P)) for stage, ms in stages.items()]
         yield terminal_table((Column("stage"), *_MS[:3]), rows, loop)
     yield _crops(report.crop_to_pose)
@@ -51,7 +50,7 @@ def bench_lines(report: BenchReport) -> Iterator[str]:
     """Start, soak, the board, and whether all of it is clean."""
     for threads, w in report.warm_up.items():
         yield (
-            f"start, {_threads(int(threads))}: {w.load_ms:.0f} ms to load, first answer {w.first_ms:.1f} ms, "
+            f"start, {threads_in_words(threads)}: {w.load_ms:.0f} ms to load, first answer {w.first_ms:.1f} ms, "
             f"fifth {w.fifth_ms:.1f} ms"
         )
     if report.soak is not None:
@@ -63,8 +62,9 @@ def bench_lines(report: BenchReport) -> Iterator[str]:
     yield report.verdict
 
 
-def _threads(count: int) -> str:
-    return {0: "all threads", 1: "1 thread"}.get(count, f"{count} threads")
+def threads_in_words(count: str) -> str:
+    """A number of threads, as the report's keys have it; 0 stands for as many as there are cores."""
+    return {"0": "all threads", "1": "1 thread"}.get(count, f"{count} threads")
 
 
 def _soaked(soak: Soak) -> str:

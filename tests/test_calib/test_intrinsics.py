@@ -65,12 +65,13 @@ def test_a_view_that_contradicts_the_others_is_left_out_and_named(charuco, pictu
     good = seen(charuco, pictures(charuco))
     bent = good.views[3].sighting
     wave = np.stack([np.zeros(len(bent.ids)), 4 * np.sin(bent.corners_px[:, 0] / 20)], 1).astype(np.float32)
-    odd = View("bent.png", Sighting(bent.ids, bent.corners_px + wave, bent.sharpness))
+    odd = View("3", Sighting(bent.ids, bent.corners_px + wave, bent.sharpness))
     views = Views(good.source, good.size_wh, (*good.views, odd), good.account)
     with caplog.at_level(logging.INFO, "calib"):
         made = calibrate(charuco, views)
-    assert made.left_out == ("bent.png",)
-    assert "bent.png is left out" in caplog.text
+    assert made.left_out == ("3",), "not the good one of the same name"
+    assert [v.sighting is bent for v in made.views].count(True) == 1
+    assert "3 is left out" in caplog.text
     assert made.intrinsics.focal_px == pytest.approx(calibrate(charuco, good).intrinsics.focal_px, rel=1e-6)
 
 
@@ -169,6 +170,7 @@ def test_boards_that_cannot_be_are_refused():
     for wrong, words in (
         ({"corners_wh": (1, 8)}, "cannot be used"),
         ({"square_mm": 0.0}, "cannot be used"),
+        ({"square_mm": float("nan")}, "cannot be used"),
         ({"kind": "circles"}, "no kind of board"),
         ({"marker_mm": 30.0}, "do not fit"),
         ({"dictionary": "DICT_9X9"}, "no dictionary"),

@@ -160,12 +160,13 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def computed(proc: Path, all_s: float, ours_s: float) -> None:
     user, stolen = int((all_s - 5) * TICK), 5 * TICK
-    ticks = f"{int(ours_s * TICK) - 1} 1"
+    half = int(ours_s * TICK) // 2
+    ticks = f"{half - 1} 1 {half - 1} 1"  # its own and in the kernel, then those of children it has waited for
     tree(
         proc,
         {
             "stat": f"cpu  {user} 0 0 777777 888888 0 0 {stolen} 0 0",
-            f"{os.getpid()}/stat": f"1 (a) b) S 0 0 0 0 0 0 0 0 0 0 {ticks} 0 0",
+            f"{os.getpid()}/stat": f"1 (a) b) S 0 0 0 0 0 0 0 0 0 0 {ticks}",
         },
     )
 
