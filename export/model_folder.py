@@ -22,12 +22,13 @@ from export.folding import fold_scales, folded
 from export.half import Place, in_half, places
 from export.lowered import lowered
 from export.parity import ParityReport, parity
+from export.refit_names import write_refit
 from export.to_onnx import exported, filled, form
 from sa3dhp_edge import __version__, atomic
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.contract import FILE, ModelContract, RelationNet, Tensor, file_sha256, read_contract
 from sa3dhp_edge.crop import normalise
-from sa3dhp_edge.errors import ModelError
+from sa3dhp_edge.errors import ConfigError, ModelError
 from sa3dhp_edge.networks.image_to_latent import MEAN, STD
 from sa3dhp_edge.networks.model_set import ModelSet, latent_size
 from sa3dhp_edge.networks.motion_autoencoder import MOTION_LATENT, WINDOW, WINDOW_FPS
@@ -40,7 +41,7 @@ _WEIGHTS = "weights"
 
 def write_model(
     model_set: ModelSet, out: Path, *, name: str, pictures: NDArray[np.uint8], refuse: bool = True, half: bool = False,
-    precision: str = "fp32", calibration: NDArray[np.uint8] | None = None,
+    precision: str = "fp32", calibration: NDArray[np.uint8] | None = None, refit: bool = False,
 ) -> ParityReport:  # fmt: skip
     """Export every network, compare the folder with the trained networks, publish it.
 
@@ -54,14 +55,21 @@ def write_model(
             device runs. It is compared with the networks as they are after this rounding.
         precision: of `contract.PRECISIONS`, that G computes in; the folder is compared in float32 first, then in it.
         calibration: (M, S, S, 3) uint8 RGB nominal crops that INT8 scales are taken from, none of `pictures`.
+        refit: also write G's weights as an engine takes them that was built with REFIT; not of INT8, whose engines are
+            built anew.
 
     Raises:
+        ConfigError: `refit` in INT8.
         OutputError: `out` exists, or cannot be written.
         ParityError: the exported networks differ from the trained ones beyond the budget, or there are no pictures.
         ShapeError: pictures that are not crops of this model.
     """
     if refuse:
         atomic.refuse_existing(out)
+    if refit and precision == "int8":
+        raise ConfigError(
+            "INT8 has its scales beside its weights, and no engine takes both anew", "leave out --refit, or use fp16"
+        )
     with atomic.publish_folder(out) as folder:
         model_set.save(folder / _WEIGHTS, half)
         if half:
@@ -77,6 +85,8 @@ def write_model(
         if precision != "fp32":
             report = _lower(model_set, folder, name, pictures, made_in).after(report)
         write_json(folder / "parity.json", report.to_dict())
+        if refit:
+            write_refit(onnx.load(str(folder / "g.onnx")), folder)
         _write_contract(model_set, folder, name, made_in)
     return report
 

@@ -30,6 +30,8 @@ def export(
         typer.Option(help="Frame set or video to compare on, and to calibrate INT8 with; else the run's own."),
     ] = None,
     precision: Annotated[Precision, typer.Option(help="What the network's convolutions compute in.")] = Precision.FP32,
+    refit: Annotated[bool, typer.Option("--refit", help="Also write weights for engines that take new ones.")] = False,
+    engine: Annotated[bool, typer.Option("--engine", help="Also build this machine's TensorRT engine.")] = False,
     as_json: Json = False,
 ) -> None:
     """Turn a run into a model folder a device can load.
@@ -46,7 +48,9 @@ def export(
     from sa3dhp_edge.jobs.export import export_model
 
     with working():
-        result = export_model(run=run, out=out, name=name, crops=crops, precision=precision.value)
+        result = export_model(
+            run=run, out=out, name=name, crops=crops, precision=precision.value, refit=refit, engine=engine
+        )
     show(result, as_json)
 
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from export.model_folder import read_weights, write_model
 from runtime.clip_cutter import cut_clips
+from runtime.engines.build import build_engine
+from runtime.engines.request import EngineRequest
+from runtime.engines.store import default_engines
 from runtime.model import Model
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import InputError
@@ -17,15 +20,21 @@ from sa3dhp_edge.jobs.run_folder import Report, RunFolder
 from sa3dhp_edge.shipped import model_folder
 
 
-def export_model(*, run: str, out: Path, name: str | None, crops: Path | None, precision: str = "fp32") -> Report:
+def export_model(
+    *, run: str, out: Path, name: str | None, crops: Path | None, precision: str = "fp32", refit: bool = False,
+    engine: bool = False,
+) -> Report:  # fmt: skip
     """Write a model folder, compared in mm with the trained networks before it appears, and a page about it.
 
     Args:
         run: a run's folder, or a model to export again: `shipped`, or its folder.
         crops: frame set or video to compare on, and to take INT8 scales from; else the run's own pictures.
         precision: of `contract.PRECISIONS`.
+        refit: also write the weights as a refittable engine takes them.
+        engine: also build this machine's TensorRT engine of it, in the default folder.
 
     Raises:
+        EngineError, MissingPackage: the engine cannot be built; the model is there.
         ParityError: the exported networks differ by more than the precision's budget; nothing is written.
         InputError: too few pictures for INT8.
 
@@ -40,10 +49,13 @@ def export_model(*, run: str, out: Path, name: str | None, crops: Path | None, p
     seed = model.settings.seed
     report = write_model(
         model, out, name=name or out.name, pictures=parity_pictures(frames, seed), precision=precision,
-        calibration=calibration_pictures(frames, seed) if precision == "int8" else None,
+        calibration=calibration_pictures(frames, seed) if precision == "int8" else None, refit=refit,
     )  # fmt: skip
     page = write_parity_page(out / "parity.html", report, name or out.name)
     about = {"model": str(out), "page": str(page), "crops": len(frames)}
+    if engine:
+        built, _ = build_engine(out, EngineRequest(refit=refit), default_engines())
+        about["engine"] = str(built.folder)
     return about | report.to_dict() | _refused(RunFolder(folder, model.settings))
 
 

@@ -19,13 +19,15 @@ from export.int8 import MOST, activation_scales, convolutions, in_int8
 from export.lowered import lowered
 from export.model_folder import write_model
 from export.parity import BUDGETS
+from runtime.engines.refit import read_weights
 from runtime.model import Model
 from sa3dhp_edge.contract import read_contract
 from sa3dhp_edge.crop import normalise
-from sa3dhp_edge.errors import ParityError
+from sa3dhp_edge.errors import ConfigError, ParityError
 from sa3dhp_edge.networks.model_set import ModelSet
 
 HALF = np.float16
+STEM = "g.backbone.stem.0"
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +179,20 @@ def test_a_model_in_half_precision_serves_and_says_so(
         poses.append(loaded.estimate(pictures).pose_mm)
         loaded.close()
     assert 0 < np.linalg.norm(poses[0] - poses[1], axis=-1).mean() < BUDGETS["fp16"].mean_mm
+
+
+def test_weights_for_a_refit_are_those_of_the_graph_and_in_the_contract(
+    model_set: ModelSet, pictures: np.ndarray, tmp_path: Path, no_new_graphs: None
+) -> None:
+    write_model(model_set, tmp_path / "m", name="half", pictures=pictures, precision="fp16", refit=True)
+    held = {t.name: t for t in onnx.load(str(tmp_path / "m" / "g.onnx")).graph.initializer}
+    weights = read_weights(tmp_path / "m" / "refit.npz")
+    assert {name for name in held if name.endswith(".weight")} <= set(weights)
+    np.testing.assert_array_equal(weights[f"{STEM}.weight"], numpy_helper.to_array(held[f"{STEM}.weight"]))
+    assert weights[f"{STEM}.weight"].dtype == HALF
+    assert "refit.npz" in read_contract(tmp_path / "m").files
+    with pytest.raises(ConfigError, match="INT8 has its scales"):
+        write_model(model_set, tmp_path / "i", name="i", pictures=pictures, precision="int8", refit=True)
 
 
 def test_a_lower_precision_beyond_its_budget_never_appears(

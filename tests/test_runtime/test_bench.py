@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +20,7 @@ from rich.console import Console
 
 from runtime.bench import bench
 from runtime.bench_report import BenchReport
-from runtime.board import open_board
+from runtime.board import Reading, open_board
 from runtime.conditions import Watch
 from runtime.config import TrackerConfig
 from runtime.cores import usable_cores
@@ -165,6 +167,19 @@ def test_the_soak_goes_round_its_input_until_the_time_is_up(
     estimator.model.close()
 
 
+def test_frames_since_the_last_look_count_when_input_and_time_end_together(
+    monkeypatch: pytest.MonkeyPatch, list_source: Callable[..., AbstractSource], frame_at: Callable[..., np.ndarray]
+) -> None:
+    clock = iter((0.0, 0.1, 0.2, 0.3, 0.6, 0.7, 0.8))  # start, time left?, two frames, time left?, a look, the end
+    monkeypatch.setattr("runtime.soak.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("runtime.soak.poses_of", lambda *_: iter([(None, None, 8.0), (None, None, 10.0)]))
+    watch: Any = SimpleNamespace(look=lambda at_once: Reading())
+    nobody: Any = SimpleNamespace()
+    done = soak(lambda: list_source([frame_at((1.0, 1.0))]), lambda: nobody, nobody, watch, 0.5, (0,))
+    assert (done.frames, done.seconds) == (2, 0.8)
+    assert [(p.at_s, p.frame_ms) for p in done.points] == [(0.7, 9.0)]
+
+
 def test_the_answer_says_how_it_came_about(report: BenchReport) -> None:
     said = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert (said["command"], said["schema"]) == ("sa3dhp-edge bench", "sa3dhp-edge/bench/1")
@@ -250,8 +265,9 @@ def test_trtexec_is_understood() -> None:
     assert times.spent == wanted
     turned = "\n".join(reversed(TRTEXEC.splitlines()))
     assert read_trtexec(turned).spent == wanted, "the copies' latencies are not taken for the whole's"
-    with pytest.raises(ModelError, match="told no Latency"):
-        read_trtexec("nothing")
+    for text in ("nothing", TRTEXEC.replace("percentile(99%)", "percentile(98%)")):
+        with pytest.raises(ModelError, match="told no Latency"):
+            read_trtexec(text)
 
 
 @pytest.mark.parametrize(("words", "code"), [(TRTEXEC, 0), ("[E] Error: version tag does not match", 1)])
