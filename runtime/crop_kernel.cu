@@ -11,7 +11,6 @@ struct Crop {
     int width, height;         /* of the frame */
     int small_width, small_height;
     int side; /* of the crop */
-    int row_bytes;
 };
 
 static __device__ int within(int index, int count)
@@ -39,7 +38,7 @@ static __device__ void shrunk(const unsigned char *frame, const struct Crop *cro
     for (row = 0; row < to_y && first_row + row < crop->height; row++)
         for (column = 0; column < to_x && first_column + column < crop->width; column++) {
             float weight = share(row, from_y, to_y) * share(column, from_x, to_x);
-            long long at = (long long)(first_row + row) * crop->row_bytes + 3 * (first_column + column);
+            long long at = 3 * ((long long)(first_row + row) * crop->width + first_column + column);
             for (c = 0; c < 3; c++)
                 bgr[c] += weight * frame[at + c];
         }
@@ -60,7 +59,8 @@ __global__ void crop_frame(const unsigned char *frame, float *planes, const stru
 
     if (x >= crop.side || y >= crop.side)
         return;
-    w = 32 / (m[6] * x + m[7] * y + m[8]);
+    w = m[6] * x + m[7] * y + m[8];
+    w = w ? 32 / w : 0; /* as OpenCV does at the horizon, where nan would reach the network */
     at_x = rint((m[0] * x + m[1] * y + m[2]) * w);
     at_y = rint((m[3] * x + m[4] * y + m[5]) * w);
     left = floor(at_x / 32);

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from runtime.device_memory.buffer import Buffer
 from runtime.device_memory.kernels import Kernel, compile_kernel
 from runtime.device_memory.protocol import DeviceMemory
-from sa3dhp_edge.crop import CropCamera
+from sa3dhp_edge.crop import CropCamera, shrunk_first
 from sa3dhp_edge.errors import ShapeError
 
 FILE, NAME = "crop_kernel.cu", "crop_frame"
@@ -23,7 +23,7 @@ CROP = np.dtype(
         ("frame_from_crop", np.float64, 9), ("shrink_x", np.float64), ("shrink_y", np.float64),
         ("mean", np.float32, 3), ("std", np.float32, 3),
         ("width", np.int32), ("height", np.int32), ("small_width", np.int32), ("small_height", np.int32),
-        ("side", np.int32), ("row_bytes", np.int32),
+        ("side", np.int32),
     ],
     align=True,
 )  # fmt: skip
@@ -47,15 +47,9 @@ def crop_struct(
         side: of the crop, px.
     """
     w, h = frame_wh
-    half = side / 2
-    to_px = np.array([[half / field, 0, half - 0.5], [0, half / field, half - 0.5], [0, 0, 1]])
-    matrix = to_px @ crop.crop_from_px
-    shrink = abs(float(np.linalg.det(matrix / matrix[2, 2]))) ** 0.5
-    k = int(1 / shrink) if shrink < 0.5 else 1
-    small_w, small_h = max(w // k, 1), max(h // k, 1)
-    sx, sy = w / small_w, h / small_h
-    matrix = matrix @ np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
-    values = (np.linalg.inv(matrix).ravel(), sx, sy, mean, std, w, h, small_w, small_h, side, 3 * w)
+    (small_w, small_h), crop_from_small = shrunk_first(crop, frame_wh, side, field)
+    small_from_crop = np.linalg.inv(crop_from_small).ravel()
+    values = (small_from_crop, w / small_w, h / small_h, mean, std, w, h, small_w, small_h, side)
     return np.array(values, CROP)
 
 

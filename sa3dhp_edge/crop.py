@@ -94,21 +94,33 @@ def cut(frame_bgr: NDArray[np.uint8], crop: CropCamera, size_px: int, field: flo
 
     Outside the frame the nearest border pixel is repeated.
     """
-    half = size_px / 2
-    to_px = np.array([[half / field, 0, half - 0.5], [0, half / field, half - 0.5], [0, 0, 1]])
-    matrix = to_px @ crop.crop_from_px
-    shrink = abs(float(np.linalg.det(matrix / matrix[2, 2]))) ** 0.5
-    how = cv2.INTER_AREA if shrink < 0.5 else cv2.INTER_LINEAR
-    if shrink < 0.5:  # warping alone would skip pixels: shrink first, by a whole factor
-        k = int(1 / shrink)
-        h, w = frame_bgr.shape[:2]
-        frame_bgr = np.asarray(cv2.resize(frame_bgr, (max(w // k, 1), max(h // k, 1)), interpolation=how), np.uint8)
-        sx, sy = w / frame_bgr.shape[1], h / frame_bgr.shape[0]
-        matrix = matrix @ np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
+    h, w = frame_bgr.shape[:2]
+    small_wh, matrix = shrunk_first(crop, (w, h), size_px, field)
+    if small_wh != (w, h):
+        frame_bgr = np.asarray(cv2.resize(frame_bgr, small_wh, interpolation=cv2.INTER_AREA), np.uint8)
     picture = cv2.warpPerspective(
         frame_bgr, matrix, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def shrunk_first(
+    crop: CropCamera, frame_wh: tuple[int, int], size_px: int, field: float = 1.0
+) -> tuple[tuple[int, int], Array]:
+    """The size (w, h) to shrink a frame to before the warp, and the homography (3, 3) from there to the crop's pixels.
+
+    Warping alone would skip pixels where the crop is less than half as fine as the frame: there it is shrunk by a whole
+    factor first, elsewhere the size is the frame's own.
+    """
+    w, h = frame_wh
+    half = size_px / 2
+    to_px = np.array([[half / field, 0, half - 0.5], [0, half / field, half - 0.5], [0, 0, 1]])
+    matrix = to_px @ crop.crop_from_px
+    shrink = abs(float(np.linalg.det(matrix / matrix[2, 2]))) ** 0.5
+    k = int(1 / shrink) if shrink < 0.5 else 1
+    small_w, small_h = max(w // k, 1), max(h // k, 1)
+    sx, sy = w / small_w, h / small_h
+    return (small_w, small_h), matrix @ np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
 
 
 def normalise(pictures_rgb: NDArray[np.uint8], mean: tuple[float, ...], std: tuple[float, ...]) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from sa3dhp_edge.doctor import nvidia_driver
+from runtime.engines.driver import find_gpu
 from sa3dhp_edge.extras import findable
 
 TINY = (
@@ -142,7 +142,7 @@ def rng() -> np.random.Generator:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     wants_gpu = item.get_closest_marker("gpu") or item.get_closest_marker("tensorrt")
-    if wants_gpu and nvidia_driver() is None:
+    if wants_gpu and find_gpu() is None:
         pytest.skip("no NVIDIA driver answers")
     if item.get_closest_marker("tensorrt") and not findable("tensorrt"):
         pytest.skip("TensorRT is not installed")

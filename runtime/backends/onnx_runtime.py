@@ -10,8 +10,9 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from runtime.backends.base import AbstractBackend, Arrays
+from runtime.backends.promise import check_inputs, check_network
 from sa3dhp_edge.contract import Tensor
-from sa3dhp_edge.errors import ContractMismatch, ModelError
+from sa3dhp_edge.errors import ModelError
 
 _LOG_ERRORS_ONLY = 3
 _AGAIN = "export the model again from its run"
@@ -58,19 +59,14 @@ class OnnxBackend(AbstractBackend):
             self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except _LOAD_ERRORS as e:
             raise ModelError(f"{path} cannot be loaded as an ONNX network: {e}", _AGAIN) from e
-        self.inputs = _described(self._session.get_inputs()) if inputs is None else inputs
-        self.outputs = _described(self._session.get_outputs()) if outputs is None else outputs
-        _check(path, "input", self.inputs, self._session.get_inputs())
-        _check(path, "output", self.outputs, self._session.get_outputs())
+        goes_in, comes_out = _described(self._session.get_inputs()), _described(self._session.get_outputs())
+        self.inputs = tuple(goes_in.values()) if inputs is None else inputs
+        self.outputs = tuple(comes_out.values()) if outputs is None else outputs
+        check_network(path, "input", self.inputs, goes_in)
+        check_network(path, "output", self.outputs, comes_out)
 
     def infer(self, inputs: Arrays) -> Arrays:
-        for tensor in self.inputs:
-            array = inputs.get(tensor.name)
-            if array is None or array.dtype != tensor.dtype or not _fits(tensor.shape, array.shape):
-                found = "nothing" if array is None else f"{array.shape} {array.dtype}"
-                raise ContractMismatch(
-                    f"input {tensor.name} must be {tensor.shape} {tensor.dtype}, got {found}", _AGAIN
-                )
+        check_inputs(self.inputs, inputs)
         names = [t.name for t in self.outputs]
         return dict(zip(names, self._session.run(names, inputs), strict=True))
 
@@ -81,29 +77,10 @@ class OnnxBackend(AbstractBackend):
         del self._session
 
 
-def _described(nodes: list[Any]) -> tuple[Tensor, ...]:
+def _described(nodes: list[Any]) -> dict[str, Tensor]:
+    """What the file says goes in or comes out, by name."""
     sizes = [tuple(s if isinstance(s, int) else str(s) for s in node.shape) for node in nodes]
-    return tuple(
-        Tensor(node.name, size, _DTYPES.get(node.type, node.type)) for node, size in zip(nodes, sizes, strict=True)
-    )
-
-
-def _check(path: Path, role: str, wanted: tuple[Tensor, ...], found: list[Any]) -> None:
-    by_name = {node.name: node for node in found}
-    for tensor in wanted:
-        node = by_name.get(tensor.name)
-        if node is None:
-            raise ContractMismatch(f"{path} has no {role} {tensor.name}; it has {', '.join(sorted(by_name))}", _AGAIN)
-        if _DTYPES.get(node.type) != tensor.dtype or not _fits(tensor.shape, tuple(node.shape)):
-            raise ContractMismatch(
-                f"{path}: {role} {tensor.name} is {tuple(node.shape)} {node.type}, "
-                f"the contract says {tensor.shape} {tensor.dtype}",
-                _AGAIN,
-            )
-
-
-def _fits(wanted: tuple[int | str, ...], found: tuple[int | str | None, ...]) -> bool:
-    """Equal rank, and equal sizes wherever both are numbers."""
-    return len(wanted) == len(found) and all(
-        w == f for w, f in zip(wanted, found, strict=True) if isinstance(w, int) and isinstance(f, int)
-    )
+    return {
+        node.name: Tensor(node.name, size, _DTYPES.get(node.type, node.type))
+        for node, size in zip(nodes, sizes, strict=True)
+    }

@@ -14,11 +14,10 @@ from runtime.device_memory.protocol import DeviceMemory
 from runtime.engines.canary import check_canary
 from runtime.engines.driver import find_gpu
 from runtime.engines.load import LoadedEngine, load_for
-from runtime.engines.request import EngineRequest
 from runtime.engines.store import default_engines
 from sa3dhp_edge.contract import ModelContract
 from sa3dhp_edge.crop import normalise
-from sa3dhp_edge.errors import EngineError, MissingPackage
+from sa3dhp_edge.errors import ContractMismatch, EngineError, MissingPackage
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +43,7 @@ def open_network(
     if backend == "tensorrt" or (backend == "auto" and find_gpu() is not None):
         try:
             return _tensorrt(folder, contract, engines or default_engines())
-        except (EngineError, MissingPackage) as e:
+        except (EngineError, ContractMismatch, MissingPackage) as e:
             if backend == "tensorrt":
                 raise
             log.warning("ONNX Runtime on the processor, because: %s\nhint: %s", e.message, e.hint)
@@ -52,7 +51,7 @@ def open_network(
 
 
 def _tensorrt(folder: Path, contract: ModelContract, engines: Path) -> AbstractBackend:
-    loaded = load_for(folder, EngineRequest(), engines)
+    loaded = load_for(folder, engines)
     memory = open_device_memory()
     try:
         backend = TensorRtBackend(

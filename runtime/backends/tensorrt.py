@@ -16,15 +16,15 @@ import numpy as np
 from runtime.backends.base import AbstractBackend, Arrays
 from runtime.backends.promise import check_inputs, check_network
 from runtime.device_memory.buffer import Buffer
+from runtime.device_memory.errors import DeviceError
 from runtime.device_memory.protocol import DeviceMemory
-from runtime.device_memory.recording import recorded
+from runtime.engines.log_causes import AGAIN
 from sa3dhp_edge.contract import Tensor
 from sa3dhp_edge.errors import EngineError
 
 log = logging.getLogger(__name__)
 
 _DTYPES = {"FLOAT": "float32", "HALF": "float16"}
-_REBUILD = "remove the stored engine, so that it is built anew"
 _MOST_CONTEXTS = 4
 """Batch sizes with a context and a graph of their own; each costs the activations' memory once more."""
 
@@ -57,7 +57,7 @@ class TensorRtBackend(AbstractBackend):
         name: str = "the engine",
     ) -> None:
         if engine is None:
-            raise EngineError(f"{name} could not be loaded: TensorRT gave none", _REBUILD)
+            raise EngineError(f"{name} could not be loaded: TensorRT gave none", AGAIN)
         memory.check_thread()
         goes_in, comes_out = _tensors(engine, "INPUT"), _tensors(engine, "OUTPUT")
         self.inputs = tuple(goes_in.values()) if inputs is None else inputs
@@ -154,18 +154,37 @@ class TensorRtBackend(AbstractBackend):
         self._memory.synchronise(self.stream)
         if self._contexts.get(rows) is context and (rows, upload) not in self._graphs:
             # only now: a context does its own preparations in its first run, and those cannot be recorded
-            self._graphs[rows, upload] = recorded(
-                self._memory, self.stream, lambda: self._enqueue(context, rows, upload)
-            )
+            self._graphs[rows, upload] = self._recorded(context, rows, upload)
 
     def _enqueue(self, context: Any, rows: int, upload: bool) -> None:
         if upload:
             for tensor in self.inputs:
                 self._buffers[tensor.name].upload(rows, self.stream)
         if not context.execute_async_v3(self.stream):
-            raise EngineError(f"{self._name} could not be run at batch {rows}: see TensorRT's own messages", _REBUILD)
+            raise EngineError(f"{self._name} could not be run at batch {rows}: see TensorRT's own messages", AGAIN)
         for tensor in self.outputs:
             self._buffers[tensor.name].download(rows, self.stream)
+
+    def _recorded(self, context: Any, rows: int, upload: bool) -> int | None:
+        """The graph of one run, on an idle stream; None, logged, where it cannot be recorded, which costs only time."""
+        try:
+            self._memory.begin_capture(self.stream)
+            try:
+                self._enqueue(context, rows, upload)
+            except EngineError:
+                self._abandon_recording()
+                raise
+            return self._memory.end_capture(self.stream)
+        except EngineError as e:
+            log.warning("no CUDA graph, every inference is launched piece by piece: %s", e.message)
+            return None
+
+    def _abandon_recording(self) -> None:
+        """Leave the stream usable: a recording that failed has to be ended all the same."""
+        try:
+            self._memory.destroy_graph(self._memory.end_capture(self.stream))
+        except DeviceError as e:
+            log.debug("the broken recording ended with: %s", e.message)
 
     def _context_for(self, rows: int) -> Any:
         """The context that belongs to a batch size, where graphs are recorded, or the common one, set to that size.
@@ -193,18 +212,18 @@ class TensorRtBackend(AbstractBackend):
             raise EngineError(
                 f"{self._name} gives no execution context: the GPU has too little memory left, or it is no engine of "
                 "this TensorRT and this GPU",
-                f"close other programs that use the GPU, or {_REBUILD}",
+                f"close other programs that use the GPU, or {AGAIN}",
             )
         for name, buffer in self._buffers.items():
             if not context.set_tensor_address(name, buffer.address):
-                raise EngineError(f"{self._name} takes no address for {name}", _REBUILD)
+                raise EngineError(f"{self._name} takes no address for {name}", AGAIN)
         return context
 
     def _set_rows(self, context: Any, rows: int) -> None:
         for tensor in self._free_inputs:
             shape = (rows, *tensor.shape[1:])
             if not context.set_input_shape(tensor.name, shape):
-                raise EngineError(f"{self._name} does not take {tensor.name} of shape {shape}", _REBUILD)
+                raise EngineError(f"{self._name} does not take {tensor.name} of shape {shape}", AGAIN)
 
     def _check_ready(self) -> None:
         if self._closed:

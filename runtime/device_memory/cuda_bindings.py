@@ -16,28 +16,29 @@ from numpy.typing import DTypeLike
 from runtime.device_memory.errors import DeviceError, cuda_error
 from runtime.device_memory.ledger import Ledger
 from runtime.device_memory.protocol import Array
-from sa3dhp_edge.extras import need
+from sa3dhp_edge.errors import MissingPackage
+from sa3dhp_edge.extras import EXTRAS, need
 
 
 @final
 class CudaMemory:
-    """`DeviceMemory` of an NVIDIA GPU.
-
-    Args:
-        device: its number.
+    """`DeviceMemory` of the first NVIDIA GPU.
 
     Raises:
-        MissingPackage: cuda-bindings is not installed.
-        DeviceError: no driver, or no such device.
+        MissingPackage: cuda-bindings is not installed, or too old.
+        DeviceError: no driver answers, or it has no GPU.
     """
 
     can_capture = True
 
-    def __init__(self, device: int = 0) -> None:
+    def __init__(self) -> None:
         need("tensorrt", "an engine on the GPU")
-        self._cuda: Any = import_module("cuda.bindings.runtime")
+        try:
+            self._cuda: Any = import_module("cuda.bindings.runtime")
+        except ImportError as e:  # older ones, and other packages below `cuda`, have no `cuda.bindings`
+            raise MissingPackage(f"cuda-bindings does not import: {e}", EXTRAS["tensorrt"].command) from e
         self.ledger = Ledger()
-        self._call("cudaSetDevice", device)
+        self._call("cudaSetDevice", 0)
         self._call("cudaFree", 0)  # CUDA before 12 makes the context at the first call that needs it
 
     def check_thread(self) -> None:
@@ -81,23 +82,6 @@ class CudaMemory:
 
     def destroy_stream(self, stream: int) -> None:
         self.ledger.release("stream", stream)
-
-    def create_event(self) -> int:
-        self.ledger.check()
-        event = int(self._call("cudaEventCreate"))
-        return self.ledger.enter("event", event, lambda: self._call("cudaEventDestroy", event))
-
-    def record(self, event: int, stream: int) -> None:
-        self.ledger.check()
-        self._call("cudaEventRecord", event, stream)
-
-    def elapsed_ms(self, start: int, end: int) -> float:
-        self.ledger.check()
-        self._call("cudaEventSynchronize", end)
-        return float(self._call("cudaEventElapsedTime", start, end))
-
-    def destroy_event(self, event: int) -> None:
-        self.ledger.release("event", event)
 
     def begin_capture(self, stream: int) -> None:
         self.ledger.check()

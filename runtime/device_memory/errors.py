@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from sa3dhp_edge.errors import Sa3dhpError
+from sa3dhp_edge.errors import EngineError
 
 _LOOK = "sa3dhp-edge doctor"
+_LESS = "close other programs that use the GPU, or build the engine for fewer people at once"
+_RESTART = "restart the program: after this the GPU takes no more work from it"
 _HINTS = {
-    "MemoryAllocation": "close other programs that use the GPU, or build the engine for fewer people at once",
-    "OUT_OF_MEMORY": "close other programs that use the GPU, or build the engine for fewer people at once",
-    "IllegalAddress": "restart the program: after this the GPU takes no more work from it",
-    "ILLEGAL_ADDRESS": "restart the program: after this the GPU takes no more work from it",
-}
+    "MemoryAllocation": _LESS, "OUT_OF_MEMORY": _LESS, "IllegalAddress": _RESTART, "ILLEGAL_ADDRESS": _RESTART,
+}  # fmt: skip
+"""Parts of names: those of CUDA's runtime API, and of its driver API."""
 
 
-class DeviceError(Sa3dhpError):
+class DeviceError(EngineError):
     """The GPU, its driver or its memory does not do what it was asked."""
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import time
 from collections.abc import Callable, Sequence
 from typing import final
 
@@ -39,7 +38,6 @@ class HostMemory:
         self._queues: dict[int, list[Work]] = {}
         self._recordings: dict[int, list[Work]] = {}
         self._graphs: dict[int, list[Work]] = {}
-        self._times_s: dict[int, float] = {}
 
     def check_thread(self) -> None:
         self.ledger.check()
@@ -89,23 +87,6 @@ class HostMemory:
 
     def destroy_stream(self, stream: int) -> None:
         self.ledger.release("stream", stream)
-
-    def create_event(self) -> int:
-        return self._numbered("event", lambda number: self._times_s.pop(number, None))
-
-    def record(self, event: int, stream: int) -> None:
-        self.submit(stream, lambda: self._times_s.__setitem__(event, time.perf_counter()))
-
-    def elapsed_ms(self, start: int, end: int) -> float:
-        self.ledger.check()
-        for stream in self._queues:
-            self.synchronise(stream)
-        if not {start, end} <= set(self._times_s):
-            raise DeviceError("an event was asked for its time before it was recorded")
-        return 1000 * (self._times_s[end] - self._times_s[start])
-
-    def destroy_event(self, event: int) -> None:
-        self.ledger.release("event", event)
 
     def begin_capture(self, stream: int) -> None:
         self.ledger.check()

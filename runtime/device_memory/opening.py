@@ -7,15 +7,21 @@ from typing import Literal
 from runtime.device_memory.cuda_bindings import CudaMemory
 from runtime.device_memory.protocol import DeviceMemory
 from runtime.device_memory.pycuda import PycudaMemory
+from sa3dhp_edge.extras import findable
 
 By = Literal["cuda-bindings", "pycuda"]
 
 
-def open_device_memory(by: By = "cuda-bindings", device: int = 0) -> DeviceMemory:
-    """The GPU's memory, owned by the calling thread.
+def open_device_memory(by: By | None = None) -> DeviceMemory:
+    """The first GPU's memory, owned by the calling thread.
+
+    Args:
+        by: None takes cuda-bindings, or PyCUDA where that alone is installed.
 
     Raises:
         MissingPackage: the bindings are not installed.
-        DeviceError: no driver, or no such device.
+        DeviceError: no driver answers, or it has no GPU.
     """
-    return PycudaMemory(device) if by == "pycuda" else CudaMemory(device)
+    if by is None:
+        by = "pycuda" if findable("pycuda") and not findable("cuda.bindings") else "cuda-bindings"
+    return PycudaMemory() if by == "pycuda" else CudaMemory()

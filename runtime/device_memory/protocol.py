@@ -12,7 +12,7 @@ Array = NDArray[Any]
 
 
 class DeviceMemory(Protocol):
-    """Memory, streams, events and graphs of one GPU, all used by the one thread that made this object.
+    """Memory, streams and graphs of one GPU, all used by the one thread that made this object.
 
     Every method raises `WrongThread` in another thread and `DeviceError` where the GPU refuses, or where something is
     given back that is not held. Copies are asynchronous: the host array must stay as it is until `synchronise`.
@@ -52,18 +52,6 @@ class DeviceMemory(Protocol):
 
     def destroy_stream(self, stream: int) -> None:
         """Give a stream back."""
-
-    def create_event(self) -> int:
-        """A mark to be set on a stream."""
-
-    def record(self, event: int, stream: int) -> None:
-        """Set the mark behind the work that is on the stream now."""
-
-    def elapsed_ms(self, start: int, end: int) -> float:
-        """Milliseconds between two recorded marks; waits for the later one."""
-
-    def destroy_event(self, event: int) -> None:
-        """Give an event back."""
 
     def begin_capture(self, stream: int) -> None:
         """From now on record what is put on the stream instead of doing it."""

@@ -6,7 +6,6 @@ other thread can reach it through this object, so that "no currently active cont
 
 from __future__ import annotations
 
-import itertools
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,27 +24,22 @@ from sa3dhp_edge.extras import EXTRAS, findable
 
 @final
 class PycudaMemory:
-    """`DeviceMemory` of an NVIDIA GPU; it records no graphs, since not every PyCUDA can.
-
-    Args:
-        device: its number.
+    """`DeviceMemory` of the first NVIDIA GPU; it records no graphs, since not every PyCUDA can.
 
     Raises:
         MissingPackage: PyCUDA is not installed, or was built for another driver.
-        DeviceError: no driver, or no such device.
+        DeviceError: no driver answers, or it has no GPU.
     """
 
     can_capture = False
 
-    def __init__(self, device: int = 0) -> None:
+    def __init__(self) -> None:
         self._cuda = _driver()
         self.ledger = Ledger()
-        self._numbers = itertools.count(1)
-        self._events: dict[int, Any] = {}
         self._streams: dict[int, Any] = {}
         with self._told("a context"):
             self._cuda.init()
-            self._context = self._cuda.Device(device).retain_primary_context()
+            self._context = self._cuda.Device(0).retain_primary_context()
             self._context.push()
 
     def check_thread(self) -> None:
@@ -97,35 +91,14 @@ class PycudaMemory:
     def destroy_stream(self, stream: int) -> None:
         self.ledger.release("stream", stream)
 
-    def create_event(self) -> int:
-        self.ledger.check()
-        number = next(self._numbers)
-        with self._told("an event"):
-            self._events[number] = self._cuda.Event()
-        return self._enter("event", number, lambda: self._events.pop(number))
-
-    def record(self, event: int, stream: int) -> None:
-        self.ledger.check()
-        with self._told("an event"):
-            self._events[event].record(self._streams[stream])
-
-    def elapsed_ms(self, start: int, end: int) -> float:
-        self.ledger.check()
-        with self._told("the time between two events"):
-            self._events[end].synchronize()
-            return float(self._events[start].time_till(self._events[end]))
-
-    def destroy_event(self, event: int) -> None:
-        self.ledger.release("event", event)
-
     def begin_capture(self, stream: int) -> None:
-        raise DeviceError("graphs are not recorded through PyCUDA", "pip install 'sa3dhp-edge[tensorrt]'")
+        raise _no_graphs()
 
     def end_capture(self, stream: int) -> int:
-        raise DeviceError("graphs are not recorded through PyCUDA", "pip install 'sa3dhp-edge[tensorrt]'")
+        raise _no_graphs()
 
     def launch(self, graph: int, stream: int) -> None:
-        raise DeviceError("graphs are not recorded through PyCUDA", "pip install 'sa3dhp-edge[tensorrt]'")
+        raise _no_graphs()
 
     def destroy_graph(self, graph: int) -> None:
         self.ledger.release("graph", graph)
@@ -138,10 +111,13 @@ class PycudaMemory:
     def close(self) -> None:
         if self.ledger.closed:
             return
-        with self._told("the end"):
+        self.ledger.check()
+        try:
             self.ledger.close()
-            self._context.pop()
-            self._context.detach()
+        finally:  # a context that stays current ends the whole process when Python ends
+            with self._told("the end"):
+                self._context.pop()
+                self._context.detach()
 
     def _enter(self, kind: str, handle: int, release: Callable[[], object]) -> int:
         def told() -> None:
@@ -157,6 +133,10 @@ class PycudaMemory:
             yield
         except self._cuda.Error as e:
             raise DeviceError(f"the GPU refuses {what}: {e}", "sa3dhp-edge doctor") from e
+
+
+def _no_graphs() -> DeviceError:
+    return DeviceError("graphs are not recorded through PyCUDA", EXTRAS["tensorrt"].command)
 
 
 def _driver() -> Any:

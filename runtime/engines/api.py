@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.engines.driver import need_gpu
-from runtime.engines.log_causes import complaints, find_cause
+from runtime.engines.log_causes import AGAIN, complaints, find_cause
 from runtime.engines.logger import listening, shared_logger
 from sa3dhp_edge.errors import EngineError, MissingPackage
 from sa3dhp_edge.extras import findable
@@ -135,16 +135,16 @@ def find_tensorrt(flavour: str | None = None) -> TensorRt:
         ) from e
 
 
-def load_engine(plan_bytes: bytes, flavour: str | None = None, dla: int | None = None) -> Any:
+def load_engine(plan_bytes: bytes, flavour: str, dla: int | None = None) -> Any:
     """Deserialise an engine: an `ICudaEngine`, never null.
 
     Args:
         plan_bytes: the engine file's content.
-        flavour: which TensorRT built it; None takes the installed one.
+        flavour: which TensorRT built it.
         dla: the accelerator that it was built for; None for the GPU.
 
     Raises:
-        MissingPackage: no TensorRT is installed.
+        MissingPackage: that TensorRT is not installed.
         EngineError: no driver answers, or TensorRT refuses the engine; says why in its own words.
     """
     need_gpu("an engine")
@@ -155,7 +155,10 @@ def deserialise(plan_bytes: bytes, trt: Any, dla: int | None = None) -> Any:
     """As `load_engine`, where a driver is known to answer."""
     log: list[str] = []
     with listening(lambda severity, text: log.append(f"{severity} {text}")):
-        runtime = trt.Runtime(shared_logger(trt))
+        try:
+            runtime = trt.Runtime(shared_logger(trt))
+        except TypeError as e:  # pybind's word for a null pointer
+            raise EngineError("TensorRT's runtime does not start", "see `sa3dhp-edge doctor`") from e
         if dla is not None:
             runtime.DLA_core = dla
         engine = runtime.deserialize_cuda_engine(plan_bytes)
@@ -166,5 +169,5 @@ def deserialise(plan_bytes: bytes, trt: Any, dla: int | None = None) -> Any:
     raise EngineError(
         f"TensorRT {trt.__version__} refuses the engine: {cause.says if cause else 'no known cause'}"
         f" ({said.splitlines()[0] if said else 'it logged nothing'})",
-        cause.fix if cause else "build it again on this machine: `sa3dhp-edge engine build MODEL`",
+        cause.fix if cause else AGAIN,
     )

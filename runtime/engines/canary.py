@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.backends.onnx_runtime import OnnxBackend
+from runtime.engines.log_causes import AGAIN
 from sa3dhp_edge.atomic import write_bytes
 from sa3dhp_edge.contract import ModelContract
 from sa3dhp_edge.crop import normalise
@@ -30,7 +31,6 @@ PICTURES = 4
 _SEED = 2204
 _BLUR_SHARE = 1 / 16
 _GREY = 128
-_AGAIN = "build it again: `sa3dhp-edge engine build MODEL --rebuild`"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def check_canary(answer_mm: NDArray[np.floating], canary: Canary, budget_mm: flo
     raise CanaryError(
         f"the engine's poses are {mean_mm:.2f} mm from ONNX Runtime's, {budget_mm:g} are allowed; "
         f"worst is {JOINTS[joint]} in picture {picture} with {apart_mm[picture, joint]:.1f} mm",
-        _AGAIN,
+        AGAIN,
     )
 
 
@@ -116,4 +116,4 @@ def read_canary(path: Path) -> Canary:
         with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as arrays:
             return Canary(arrays["pictures_rgb"], arrays["pose_mm"])
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, ZlibError) as e:
-        raise EngineError(f"{path} cannot be read: {e}", _AGAIN) from e
+        raise EngineError(f"{path} cannot be read: {e}", AGAIN) from e

@@ -6,19 +6,18 @@ Asked of the driver's own library, before TensorRT is touched: without a driver 
 from __future__ import annotations
 
 import ctypes
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from runtime.jetson import l4t_release
 from sa3dhp_edge.errors import EngineError
 
 LIBRARY = "libcuda.so.1"
 _MAJOR, _MINOR, _INTEGRATED = 75, 76, 18  # CUdevice_attribute, cuda.h
 _NAME_BYTES = 256
 _KERNEL_MODULE = Path("/sys/module/nvidia/version")
-_TEGRA_RELEASE = Path("/etc/nv_tegra_release")
 
 
 @dataclass(frozen=True)
@@ -32,6 +31,7 @@ class Gpu:
         integrated: whether GPU and processor share one memory, as on a Jetson.
         cuda: newest CUDA that the driver speaks, such as "12.6".
         driver: the driver's own release, or a Jetson's L4T release; "unknown" where nothing says it.
+        devices: how many GPUs the driver has in all.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Gpu:
     integrated: bool
     cuda: str
     driver: str
+    devices: int = 1
 
     @property
     def sm(self) -> str:
@@ -73,6 +74,7 @@ def find_gpu(load: Callable[[str], Any] = ctypes.CDLL) -> Gpu | None:
         integrated=bool(integrated),
         cuda=f"{version.value // 1000}.{version.value % 1000 // 10}",
         driver=driver_release(),
+        devices=count.value,
     )
 
 
@@ -92,13 +94,10 @@ def need_gpu(purpose: str) -> Gpu:
     return gpu
 
 
-def driver_release(tegra: Path = _TEGRA_RELEASE, module: Path = _KERNEL_MODULE) -> str:
+def driver_release(module: Path = _KERNEL_MODULE) -> str:
     """A Jetson's "L4T 36.4.0", else the kernel module's version such as "550.54.14", else "unknown"."""
-    try:
-        if found := re.search(r"R(\d+).*?REVISION:\s*([\d.]+)", tegra.read_text()):
-            return f"L4T {found[1]}.{found[2]}"
-    except OSError:
-        pass
+    if (l4t := l4t_release()) not in (None, "unknown"):
+        return f"L4T {l4t}"
     try:
         return module.read_text().strip()
     except OSError:

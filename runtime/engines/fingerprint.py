@@ -88,6 +88,12 @@ class Fingerprint:
         """Whether an engine with this fingerprint does what is wanted."""
         return not differences(wanted, self)
 
+    def runs_as(self, wanted: Fingerprint) -> bool:
+        """Whether an engine with this fingerprint computes the wanted network on its machine, for however many people
+        and however thoroughly it was built."""
+        asked = dataclasses.replace(wanted, people=self.people, flags=self.flags, dla=self.dla)
+        return self.serves(asked)
+
 
 def differences(wanted: Fingerprint, stored: Fingerprint) -> list[str]:
     """One line for each field in which a stored engine is not the wanted one: "TensorRT 10.3.0 -> 10.13.2"."""

@@ -31,7 +31,8 @@ class EngineLine:
     Attributes:
         name: its folder's name.
         model, precision, people, size_mb, made: see `EngineRecord`; empty or 0 where the sidecar is unreadable.
-        state: usable here; made ahead for elsewhere; or stale, never to be loaded again.
+        state: usable here; for elsewhere, or for a driver or TensorRT that does not answer now; or stale, never to be
+            loaded again.
         why: what differs, empty for a usable one.
     """
 
@@ -118,7 +119,9 @@ def _state(stored: StoredEngine, machine: Machine) -> tuple[State, str]:
     differs = machine_differences(depends, machine)
     if not differs:
         return "usable", ""
-    return ("elsewhere" if depends.gpu == ANY else "stale"), "; ".join(differs)
+    # an environment without TensorRT, or a driver that does not answer, is no update: the engine may serve again
+    silent = machine.gpu is None or depends.flavour not in machine.versions
+    return ("elsewhere" if silent or depends.gpu == ANY else "stale"), "; ".join(differs)
 
 
 def _model_trouble(stored: StoredEngine) -> str:

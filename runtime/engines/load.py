@@ -11,7 +11,7 @@ from runtime.engines.build import wanted_engine
 from runtime.engines.canary import BUDGET_MM, Canary, read_canary
 from runtime.engines.fingerprint import NO_DLA, Machine
 from runtime.engines.request import EngineRequest
-from runtime.engines.store import CANARY, EngineRecord, StoredEngine, check_whole, find_engine
+from runtime.engines.store import CANARY, EngineRecord, StoredEngine, check_whole, find_engine, stored_engines
 
 
 @dataclass(frozen=True)
@@ -33,16 +33,19 @@ class LoadedEngine:
     most_people: int
 
 
-def load_for(model: Path, request: EngineRequest, engines: Path, machine: Machine | None = None) -> LoadedEngine:
-    """Find and load the engine of a model folder.
+def load_for(model: Path, engines: Path, machine: Machine | None = None) -> LoadedEngine:
+    """Find and load the newest engine of a model folder that this machine can run, however it was asked for.
 
     Raises:
         ModelError: no model there, or a damaged one.
         EngineStale: no engine of it for this machine; says in what the nearest one differs.
         EngineError, MissingPackage: no driver, no TensorRT, or an engine that is damaged or refused.
     """
-    wanted = wanted_engine(model, request, machine)
-    return load_stored(find_engine(engines, wanted.contract.name, wanted.fingerprint))
+    wanted = wanted_engine(model, EngineRequest(), machine)
+    fitting = [stored for stored in stored_engines(engines) if stored.record.fingerprint.runs_as(wanted.fingerprint)]
+    if not fitting:
+        find_engine(engines, wanted.contract.name, wanted.fingerprint)  # raises, and says what differs
+    return load_stored(max(fitting, key=lambda stored: stored.record.made))
 
 
 def load_stored(stored: StoredEngine) -> LoadedEngine:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_AGAIN = "build it again on this machine: `sa3dhp-edge engine build MODEL`"
-_LESS = "close the desktop (`sudo systemctl isolate multi-user.target`), add swap, or lower --workspace-mb"
+AGAIN = "build it again on this machine: `sa3dhp-edge engine build MODEL --rebuild`"
+LESS_MEMORY = "close the desktop (`sudo systemctl isolate multi-user.target`), add swap, or lower --workspace-mb"
 
 
 @dataclass(frozen=True)
@@ -35,21 +35,21 @@ CAUSES: tuple[Cause, ...] = (
         r"version tag does not match|serialization assertion \w*version\w* == |not compatible with this version of "
         r"TensorRT|expecting library version \S+ got",
         "the engine was built by another version of TensorRT",
-        _AGAIN,
+        AGAIN,
     ),
     Cause(
         "device",
         r"expecting compute \S+ got compute|generated on an incompatible device|compiled for a different device|"
         r"compute capability .* (does not match|not supported by)",
         "the engine was built for a GPU of another compute capability",
-        _AGAIN,
+        AGAIN,
     ),
     Cause(
         "not an engine",
         r"magic ?tag|mismatch between allocated memory size and expected size of serialized engine|"
         r"engine header|not a valid engine",
         "the file is damaged or is no engine of this kind of TensorRT",
-        _AGAIN,
+        AGAIN,
     ),
     Cause(
         "unsupported gpu",
@@ -80,10 +80,10 @@ CAUSES: tuple[Cause, ...] = (
     ),
     Cause(
         "memory",
-        r"OutOfMemory|out of memory|std::bad_alloc|memory \(\d+ bytes\) could not be allocated|"
+        r"OutOfMemory|out of memory|std::bad_alloc|MemoryError|memory \(\d+ bytes\) could not be allocated|"
         r"NvMapMem\w* ?(error|:.*error) 12|cannot allocate memory|allocation failure",
         "memory ran out while the engine was built",
-        _LESS,
+        LESS_MEMORY,
     ),
     Cause(
         "bias type",

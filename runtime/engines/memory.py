@@ -5,20 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from runtime.engines.api import RTX
+from runtime.engines.api import PLAIN, RTX
 from runtime.engines.driver import Gpu
+from runtime.engines.log_causes import LESS_MEMORY
 from runtime.engines.request import EngineRequest
 from sa3dhp_edge.errors import EngineMemoryError
 
-BUILDER_MB = {RTX: 512, "tensorrt": 2048}
+BUILDER_MB = {RTX: 512, PLAIN: 2048}
 """What a builder's process holds beside weights and workspace. TensorRT-RTX: 310 MiB were measured with the shipped
 model; TensorRT: some 2 GiB by what the builder of version 10 logs of its kernel library, not measured on a board."""
 WEIGHT_COPIES = 4
 """File, network, tried tactics and engine each hold the weights."""
-_FIX = (
-    "close the desktop (`sudo systemctl isolate multi-user.target`), add swap, lower --workspace-mb, or build where "
-    "there is more"
-)
 
 
 def check_memory(
@@ -46,7 +43,7 @@ def check_memory(
         raise EngineMemoryError(
             f"building needs about {needed_mb:.0f} MiB of memory, {workspace_mb if shared else 0} of it for the GPU; "
             f"{available_mb} are free, and {swap_mb} of swap",
-            _FIX,
+            LESS_MEMORY,
         )
 
 

@@ -8,21 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from runtime.engines.log_causes import Cause, complaints, find_cause
+from runtime.engines.log_causes import LESS_MEMORY, Cause, complaints, find_cause
 from runtime.engines.request import BuildOrder
 from sa3dhp_edge.errors import EngineBuildError, EngineMemoryError
 
 _logger = logging.getLogger(__name__)
 _HOME = Path(__file__).resolve().parents[2]
 _WORKER = (sys.executable, "-m", "runtime.engines.worker")
-_TELL_EVERY_S = 5.0
 _NO_GPU = "cudaError 35"
-_LESS_MEMORY = "close the desktop (`sudo systemctl isolate multi-user.target`), add swap, or lower --workspace-mb"
 
 
 def run_builder(order: BuildOrder, log: Path, command: tuple[str, ...] = _WORKER) -> float:
@@ -38,14 +35,17 @@ def run_builder(order: BuildOrder, log: Path, command: tuple[str, ...] = _WORKER
 
     Raises:
         EngineMemoryError: memory ran out, in TensorRT's words or because the system killed the process.
-        EngineBuildError: it failed, crashed, or took longer than `order.request.limit_s`.
+        EngineBuildError: it did not start, failed, crashed, or took longer than `order.request.limit_s`.
     """
     late = threading.Event()
     before = log.stat().st_size if log.is_file() else 0
     with log.open("a") as stderr:
-        process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=_HOME
-        )
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=_HOME
+            )
+        except OSError as e:
+            raise EngineBuildError(f"the builder's process does not start: {e}", LESS_MEMORY) from e
         timer = threading.Timer(order.request.limit_s, _end, (process, late))
         timer.start()
         try:
@@ -75,13 +75,11 @@ def _listen(process: subprocess.Popen[str], order: BuildOrder) -> dict[str, Any]
     with suppress(BrokenPipeError), process.stdin as stdin:  # it died at once: its status says more
         stdin.write(order.to_json())
     last: dict[str, Any] = {}
-    told = time.monotonic()
     with process.stdout as stdout:
         for event in filter(None, map(_event, stdout)):
             if event["event"] != "progress":
                 last = event
-            elif time.monotonic() - told > _TELL_EVERY_S:
-                told = time.monotonic()
+            else:
                 _logger.info("building: %s, %s of %s", event["phase"], event["step"], event["of"])
     return last
 
@@ -102,7 +100,7 @@ def _failure(last: dict[str, Any], status: int, log: str, limit_s: float | None)
             f"the build took longer than {limit_s:g} s and was ended", "raise --limit-s, or lower --level"
         )
     if status == -signal.SIGKILL:
-        return EngineMemoryError("the system ended the builder (SIGKILL): memory ran out", _LESS_MEMORY)
+        return EngineMemoryError("the system ended the builder (SIGKILL): memory ran out", LESS_MEMORY)
     message = str(last.get("message", "")) or _end_of(status, log)
     cause = find_cause(f"{message}\n{complaints(log)}")
     kind = EngineMemoryError if cause is not None and cause.key == "memory" else EngineBuildError

@@ -20,10 +20,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from zlib import error as ZlibError
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.device_memory.errors import DeviceError
 from runtime.engines.log_causes import complaints
 from runtime.engines.logger import listening, shared_logger
 from sa3dhp_edge.errors import EngineError, ModelError
@@ -109,11 +111,14 @@ def refit_or_rebuild(
 
     Raises:
         EngineError, ModelError: the rebuild failed, or what it made does not pass the canary either.
+        DeviceError: the GPU failed; nothing was rebuilt.
     """
     start = time.perf_counter()
     try:
         count = refit_it()
         canary()
+    except DeviceError:  # no rebuild mends the GPU, or a call from another thread
+        raise
     except (EngineError, ModelError) as e:
         why = e.message
     else:
@@ -177,7 +182,7 @@ def read_weights(path: Path) -> dict[str, NDArray[Any]]:
             block.seek(0)
             with np.load(block, allow_pickle=False) as file:
                 weights = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as e:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, ZlibError) as e:
         raise ModelError(f"{path} cannot be read as weights: {e}", "export the model again from its run") from e
     odd = [name for name, array in weights.items() if array.dtype.name not in _KINDS]
     if odd or not weights:

@@ -17,6 +17,8 @@ LEVEL = 3
 LOW_LEVEL = 1
 """What a build that ran out of memory is tried with once more: fewer ways are tried, so less is held at a time."""
 LIMIT_S = 3600.0
+LONGEST_S = 7 * 86400.0
+"""A limit beyond it is a slip, and the alarm that ends a build does not take every number."""
 LEVELS = (0, 5)
 
 
@@ -47,11 +49,11 @@ class EngineRequest:
         if not 1 <= least <= usual <= most:
             raise ConfigError(f"people {least},{usual},{most} do not ascend from 1", "such as --people 1,1,4")
         if self.workspace_mb < 1:
-            raise ConfigError(f"a workspace of {self.workspace_mb} MiB", "such as --workspace-mb 1024")
+            raise ConfigError(f"a workspace of {self.workspace_mb} MiB is none", "such as --workspace-mb 1024")
         if not LEVELS[0] <= self.level <= LEVELS[1]:
             raise ConfigError(f"level {self.level} is none of {LEVELS[0]} to {LEVELS[1]}", f"such as --level {LEVEL}")
-        if not self.limit_s > 0:
-            raise ConfigError(f"a limit of {self.limit_s} s", "such as --limit-s 3600")
+        if not 0 < self.limit_s <= LONGEST_S:
+            raise ConfigError(f"a limit of {self.limit_s:g} s is not within 0 and a week", "such as --limit-s 3600")
         if self.dla is not None and not least == most:
             raise ConfigError(
                 f"a DLA computes one number of people, not {least} to {most}", "such as --people 1 with --dla"

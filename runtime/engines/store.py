@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.engines.fingerprint import Fingerprint, differences
+from runtime.engines.log_causes import AGAIN
 from sa3dhp_edge.contract import file_sha256
 from sa3dhp_edge.errors import EngineError, EngineStale, OutputError
 
 PLAN, SIDECAR, CANARY, LOG = "engine.plan", "engine.json", "canary.npz", "build.log"
 TIMING, FAILED = "timing", "failed"
 FORMAT = 1
-_AGAIN = "build it again: `sa3dhp-edge engine build MODEL --rebuild`"
 
 
 @dataclass(frozen=True)
@@ -108,10 +108,10 @@ def read_stored(folder: Path) -> StoredEngine:
     try:
         raw = json.loads(path.read_text())
         if raw["format"] != FORMAT:
-            raise EngineError(f"{path} has format {raw['format']}, this version reads {FORMAT}", _AGAIN)
+            raise EngineError(f"{path} has format {raw['format']}, this version reads {FORMAT}", AGAIN)
         record = EngineRecord(**(raw | {"fingerprint": Fingerprint(**raw["fingerprint"])}))
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise EngineError(f"{path} cannot be read: {e}", _AGAIN) from e
+        raise EngineError(f"{path} cannot be read: {e}", AGAIN) from e
     return StoredEngine(folder, record)
 
 
@@ -159,9 +159,9 @@ def check_whole(stored: StoredEngine) -> None:
         EngineError: it is missing, damaged or was exchanged.
     """
     if not stored.plan.is_file():
-        raise EngineError(f"{stored.plan} is missing", _AGAIN)
+        raise EngineError(f"{stored.plan} is missing", AGAIN)
     if file_sha256(stored.plan) != stored.record.engine_sha256:
-        raise EngineError(f"{stored.plan} is damaged or was exchanged: its hash is not the one in {SIDECAR}", _AGAIN)
+        raise EngineError(f"{stored.plan} is damaged or was exchanged: its hash is not the one in {SIDECAR}", AGAIN)
 
 
 @contextmanager

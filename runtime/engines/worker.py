@@ -24,7 +24,7 @@ from sa3dhp_edge.atomic import write_bytes
 from sa3dhp_edge.errors import Sa3dhpError
 
 _SILENT = ("VERBOSE",)
-_TELL_EVERY_S = 0.5
+_TELL_EVERY_S = 5.0
 _GRACE_S = 60
 
 

@@ -138,6 +138,15 @@ def test_a_wider_field_and_a_side_that_fills_no_block(kernel: Kernel, rng: np.ra
         assert difference(kernel(frame, crop, side, 1.5), frame, crop, side, 1.5).max() <= LEVEL + ROUNDING
 
 
+def test_pixels_at_the_horizon_are_finite(library: ctypes.CDLL) -> None:
+    """There the way back to the frame divides by zero."""
+    frame, planes = np.full((40, 60, 3), 200, np.uint8), np.full((3, 16, 16), np.nan, np.float32)
+    struct = crop_struct(CropCamera.looking_at((5, 5, 30, 30), Intrinsics.guess((60, 40))), (60, 40), 16, MEAN, STD)
+    struct["frame_from_crop"][6:] = (1, 0, -8)
+    library.every_thread(*(ctypes.c_void_p(a.ctypes.data) for a in (frame, planes, struct)), 1, BLOCK)
+    assert np.isfinite(planes).all()
+
+
 def test_python_and_the_kernel_lay_the_struct_out_alike(library: ctypes.CDLL) -> None:
     library.size_of_crop.restype = ctypes.c_ulong
     assert library.size_of_crop() == CROP.itemsize

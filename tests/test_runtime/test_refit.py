@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from runtime.device_memory.errors import DeviceError, WrongThread
 from runtime.engines.refit import (
     FAULTS,
     RefitBroken,
@@ -284,9 +285,10 @@ def test_a_rebuild_that_does_not_pass_either_is_no_success() -> None:
         refit_or_rebuild(calls.refit, calls.rebuild, calls.canary)
 
 
-def test_a_mistake_of_ours_is_not_mended_by_a_rebuild() -> None:
-    calls = Calls(refit_error=ZeroDivisionError())
-    with pytest.raises(ZeroDivisionError):
+@pytest.mark.parametrize("error", [ZeroDivisionError(), DeviceError("no more memory"), WrongThread("viewer used it")])
+def test_a_mistake_of_ours_and_a_broken_gpu_are_not_mended_by_a_rebuild(error: Exception) -> None:
+    calls = Calls(refit_error=error)
+    with pytest.raises(type(error)):
         refit_or_rebuild(calls.refit, calls.rebuild, calls.canary)
     assert calls.made == ["refit"]
 

@@ -52,11 +52,6 @@ class FakeCuda:
             "cudaStreamCreateWithFlags": lambda flags: host.create_stream(),
             "cudaStreamSynchronize": host.synchronise,
             "cudaStreamDestroy": host.destroy_stream,
-            "cudaEventCreate": host.create_event,
-            "cudaEventRecord": host.record,
-            "cudaEventSynchronize": lambda event: None,
-            "cudaEventElapsedTime": host.elapsed_ms,
-            "cudaEventDestroy": host.destroy_event,
             "cudaStreamBeginCapture": lambda stream, mode: host.begin_capture(stream),
             "cudaStreamEndCapture": host.end_capture,
             "cudaGraphInstantiate": lambda graph, flags: graph,
@@ -139,15 +134,6 @@ class FakePycuda:
     def Stream(self) -> Any:  # noqa: N802
         handle = self._host.create_stream()
         return SimpleNamespace(handle=handle, synchronize=lambda: self._host.synchronise(handle))
-
-    def Event(self) -> Any:  # noqa: N802
-        number = self._host.create_event()
-        return SimpleNamespace(
-            number=number,
-            record=lambda stream: self._host.record(number, stream.handle),
-            synchronize=lambda: None,
-            time_till=lambda later: self._host.elapsed_ms(number, later.number),
-        )
 
 
 @pytest.fixture

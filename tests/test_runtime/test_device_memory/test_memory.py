@@ -45,21 +45,11 @@ def test_a_buffer_copies_the_rows_that_are_asked_for(memory: DeviceMemory) -> No
 
 
 def test_nothing_is_given_back_twice(memory: DeviceMemory) -> None:
-    address, stream, event = memory.allocate(8), memory.create_stream(), memory.create_event()
-    for release, handle in ((memory.free, address), (memory.destroy_stream, stream), (memory.destroy_event, event)):
+    address, stream = memory.allocate(8), memory.create_stream()
+    for release, handle in ((memory.free, address), (memory.destroy_stream, stream)):
         release(handle)
         with pytest.raises(DeviceError, match="given back twice"):
             release(handle)
-
-
-def test_time_passes_between_two_events(memory: DeviceMemory) -> None:
-    stream, start, end = memory.create_stream(), memory.create_event(), memory.create_event()
-    address, block = memory.allocate(1 << 20), memory.pinned((1 << 18,))
-    memory.record(start, stream)
-    memory.copy_to_device_async(address, block, stream)
-    memory.record(end, stream)
-    memory.synchronise(stream)
-    assert 0 < memory.elapsed_ms(start, end) < 10_000
 
 
 def test_a_graph_does_again_what_was_recorded(memory: DeviceMemory) -> None:
@@ -90,7 +80,7 @@ def test_another_thread_is_told_whose_memory_it_is(memory: DeviceMemory) -> None
     calls: list[Callable[[], object]] = [
         memory.check_thread, lambda: memory.allocate(8), lambda: memory.free(address), lambda: memory.pinned((2,)),
         lambda: memory.synchronise(stream), lambda: memory.copy_to_device_async(address, array, stream),
-        memory.create_stream, memory.create_event, memory.close,
+        memory.create_stream, memory.close,
     ]  # fmt: skip
 
     def use() -> None:
@@ -112,7 +102,6 @@ def test_another_thread_is_told_whose_memory_it_is(memory: DeviceMemory) -> None
 def test_close_gives_back_what_is_left_and_ends_the_use(memory: DeviceMemory) -> None:
     memory.allocate(8)
     memory.pinned((2,))
-    memory.create_event()
     memory.create_stream()
     memory.close()
     memory.close()

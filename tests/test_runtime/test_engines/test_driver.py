@@ -31,7 +31,7 @@ class Cuda:
             elif name == "cuDeviceGetAttribute":
                 arguments[0]._obj.value = ATTRIBUTES[arguments[1]]
             elif name != "cuInit":
-                values = {"cuDriverGetVersion": 12060, "cuDeviceTotalMem_v2": 7620 << 20}
+                values = {"cuDriverGetVersion": 12060, "cuDeviceTotalMem_v2": 7620 << 20, "cuDeviceGetCount": 2}
                 arguments[0]._obj.value = values.get(name, 0)
             return 0
 
@@ -41,7 +41,7 @@ class Cuda:
 def test_a_gpu_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "driver_release", lambda: "L4T 36.4.0")
     gpu = find_gpu(lambda _: Cuda())
-    assert gpu == Gpu("Orin", (8, 7), 7620, True, "12.6", "L4T 36.4.0")
+    assert gpu == Gpu("Orin", (8, 7), 7620, True, "12.6", "L4T 36.4.0", devices=2)
     assert gpu.sm == "sm87"
 
 
@@ -73,10 +73,12 @@ def test_this_machines_gpu_has_a_name_and_memory() -> None:
     assert gpu.capability > (5, 0)
 
 
-def test_a_jetsons_release_goes_before_the_kernel_modules(tmp_path: Path) -> None:
-    tegra, module = tmp_path / "nv_tegra_release", tmp_path / "version"
-    assert driver_release(tegra, module) == "unknown"
+def test_a_jetsons_release_goes_before_the_kernel_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "version"
+    monkeypatch.setattr(driver, "l4t_release", lambda: None)
+    assert driver_release(module) == "unknown"
     module.write_text("550.54.14\n")
-    assert driver_release(tegra, module) == "550.54.14"
-    tegra.write_text("# R36 (release), REVISION: 4.0, GCID: 37537400, BOARD: generic\n")
-    assert driver_release(tegra, module) == "L4T 36.4.0"
+    assert driver_release(module) == "550.54.14"
+    for release, said in (("unknown", "550.54.14"), ("36.4.0", "L4T 36.4.0")):
+        monkeypatch.setattr(driver, "l4t_release", lambda release=release: release)
+        assert driver_release(module) == said

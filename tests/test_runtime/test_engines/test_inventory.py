@@ -45,9 +45,15 @@ def test_an_update_makes_it_stale_and_says_what_changed(build: Build, tmp_path: 
     build()
     (line,) = list_engines(tmp_path / "engines", Machine(orin.gpu, {"tensorrt": "10.13.2"}))
     assert (line.state, line.why) == ("stale", "TensorRT 10.3.0 -> 10.13.2")
-    (line,) = list_engines(tmp_path / "engines", Machine(None, orin.versions))
-    assert line.state == "stale"
-    assert "compute capability sm87 -> none" in line.why
+
+
+def test_one_whose_driver_or_tensorrt_does_not_answer_now_is_kept(build: Build, tmp_path: Path, orin: Machine) -> None:
+    build()
+    for machine, why in ((Machine(None, orin.versions), "sm87 -> none"), (Machine(orin.gpu, {}), "10.3.0 -> none")):
+        (line,) = list_engines(tmp_path / "engines", machine)
+        assert line.state == "elsewhere"
+        assert why in line.why
+        assert prune_engines(tmp_path / "engines", machine=machine).removed == ()
 
 
 def test_one_made_ahead_is_for_elsewhere(build: Build, tmp_path: Path, orin: Machine) -> None:

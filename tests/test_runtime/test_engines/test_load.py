@@ -16,6 +16,7 @@ from runtime.engines.canary import check_canary
 from runtime.engines.fingerprint import Machine
 from runtime.engines.load import load_for
 from runtime.engines.request import EngineRequest
+from runtime.engines.store import SIDECAR
 from sa3dhp_edge.errors import EngineError, EngineStale, MissingPackage
 from sa3dhp_edge.extras import findable
 
@@ -35,10 +36,20 @@ def test_a_null_engine_is_an_error_with_cause_and_fix(any_version: Any) -> None:
     with pytest.raises(EngineError, match="refuses the engine: the engine was built for a GPU of another") as caught:
         deserialise(b"plan", library.module)
     assert "expecting compute 7.2 got compute 8.7" in caught.value.message
-    assert "engine build MODEL" in caught.value.hint
+    assert "engine build MODEL --rebuild" in caught.value.hint
     does.says = []
     with pytest.raises(EngineError, match=r"no known cause \(it logged nothing\)"):
         deserialise(b"plan", library.module)
+
+
+def test_a_null_runtime_is_an_error_with_a_way_on(any_version: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(logger: Any) -> Any:
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    monkeypatch.setattr(any_version[0].module, "Runtime", start)
+    with pytest.raises(EngineError, match="runtime does not start") as caught:
+        deserialise(b"plan", any_version[0].module)
+    assert "doctor" in caught.value.hint
 
 
 def test_an_accelerators_engine_is_loaded_onto_its_core(any_version: Any) -> None:
@@ -53,7 +64,7 @@ def test_no_tensorrt_object_is_made_without_a_driver(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("runtime.engines.driver.find_gpu", lambda: None)
     monkeypatch.setattr(api, "find_tensorrt", lambda _: pytest.fail("TensorRT was touched"))
     with pytest.raises(EngineError, match="no driver answers"):
-        load_engine(b"plan")
+        load_engine(b"plan", "tensorrt")
 
 
 def test_a_tensorrt_that_does_not_import_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +103,7 @@ def test_a_models_engine_comes_with_its_canary_and_budget(
     monkeypatch.setattr(load, "load_engine", lambda *given: seen.append(given) or "engine")
     request = EngineRequest(people=(1, 2, 6))
     build_engine(fake_model, request, tmp_path, machine=orin, run=builds)
-    loaded = load_for(fake_model, request, tmp_path, orin)
+    loaded = load_for(fake_model, tmp_path, orin)
     assert seen == [(b"an engine", "tensorrt", None)]
     assert (loaded.engine, loaded.most_people, loaded.budget_mm) == ("engine", 6, 0.5)
     assert check_canary(loaded.canary.pose_mm, loaded.canary, loaded.budget_mm) == 0
@@ -105,10 +116,19 @@ def test_an_engine_built_for_an_accelerator_is_loaded_for_it(
     monkeypatch.setattr(load, "load_engine", lambda *given: seen.append(given))
     on_dla = EngineRequest(people=(1, 1, 1), dla=1)
     build_engine(fake_model, on_dla, tmp_path, machine=orin, run=builds)
-    load_for(fake_model, on_dla, tmp_path, orin)
+    load_for(fake_model, tmp_path, orin)
     assert seen == [(b"an engine", "tensorrt", 1)]
-    with pytest.raises(EngineStale, match="DLA 1 -> none"):
-        load_for(fake_model, EngineRequest(people=(1, 1, 1)), tmp_path, orin)
+
+
+def test_the_newest_engine_serves_however_it_was_asked_for(
+    fake_model: Path, tmp_path: Path, orin: Machine, builds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(load, "load_engine", lambda *_: "engine")
+    for year, request in (("2031", EngineRequest((1, 1, 8), level=5)), ("2030", EngineRequest((1, 1, 2), refit=True))):
+        made, _ = build_engine(fake_model, request, tmp_path, machine=orin, run=builds)
+        sidecar = made.folder / SIDECAR
+        sidecar.write_text(sidecar.read_text().replace(made.record.made, f"{year}-01-01T00:00:00+00:00"))
+    assert load_for(fake_model, tmp_path, orin).most_people == 8
 
 
 def test_stale_and_damaged_engines_are_not_loaded(
@@ -119,15 +139,14 @@ def test_stale_and_damaged_engines_are_not_loaded(
     assert orin.gpu is not None
     other = Machine(dataclasses.replace(orin.gpu, name="Orin Nano"), orin.versions)
     with pytest.raises(EngineStale, match="GPU Orin -> Orin Nano"):
-        load_for(fake_model, EngineRequest(), tmp_path, other)
+        load_for(fake_model, tmp_path, other)
     made.plan.write_bytes(b"other")
     with pytest.raises(EngineError, match="damaged or was exchanged"):
-        load_for(fake_model, EngineRequest(), tmp_path, orin)
+        load_for(fake_model, tmp_path, orin)
 
 
 @pytest.mark.tensorrt
 def test_a_real_engine_loads_and_its_canary_is_there(fake_model: Path, tmp_path: Path) -> None:
-    """Not yet run: needs TensorRT and a GPU."""
     build_engine(fake_model, EngineRequest(), tmp_path)
-    loaded = load_for(fake_model, EngineRequest(), tmp_path)
+    loaded = load_for(fake_model, tmp_path)
     assert loaded.engine.num_io_tensors == 6

@@ -87,6 +87,11 @@ def test_one_that_ends_without_a_word_is_an_error(run: Run, code: str) -> None:
         run(code)
 
 
+def test_one_that_does_not_start_is_an_error(order: Callable[..., BuildOrder], tmp_path: Path) -> None:
+    with pytest.raises(EngineBuildError, match=r"does not start: .*no-such-program"):
+        run_builder(order(), tmp_path / "build.log", (str(tmp_path / "no-such-program"),))
+
+
 def test_one_that_takes_too_long_is_ended(run: Run) -> None:
     begun = time.monotonic()
     with pytest.raises(EngineBuildError, match=r"took longer than 0\.5 s and was ended") as caught:

@@ -35,6 +35,8 @@ def test_an_order_is_the_same_on_the_other_side(order: Callable[..., BuildOrder]
         ({"level": 6}, "none of 0 to 5"),
         ({"limit_s": 0.0}, "limit"),
         ({"limit_s": float("nan")}, "limit"),
+        ({"limit_s": float("inf")}, "limit"),
+        ({"limit_s": 1e9}, "limit of 1e\\+09 s is not within 0 and a week"),
         ({"dla": 0}, "a DLA computes one number of people, not 1 to 4"),
         ({"target": "current"}, "no compute capability"),
         ({"target": "CURRENT"}, "no compute capability"),
