@@ -267,8 +267,15 @@ def test_adapt_hands_everything_over(call: Call, install: Install) -> None:
         (
             "export runs/a --out m --name hall",
             "sa3dhp_edge.jobs.export.export_model",
-            {"run": "runs/a", "out": Path("m"), "name": "hall", "crops": None, "precision": "fp32", "refit": False,
-             "engine": False},
+            {
+                "run": "runs/a",
+                "out": Path("m"),
+                "name": "hall",
+                "crops": None,
+                "precision": "fp32",
+                "refit": False,
+                "engine": False,
+            },
         ),
         (
             "eval --model m --data c",
