@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from runtime.bench import bench as measure
-from runtime.bench_report import BenchReport
+from runtime.bench.report import BenchReport
+from runtime.bench.timing import bench as measure
 from sa3dhp_edge.atomic import publish_folder, refuse_existing, write_bytes, write_json
 from sa3dhp_edge.extras import findable
 
@@ -19,7 +19,7 @@ def bench(out: Path | None = None, **wanted: Any) -> BenchReport:
 
     Args:
         out: the folder; None writes nothing.
-        wanted: as `runtime.bench.bench`.
+        wanted: as `runtime.bench.timing.bench`.
 
     Raises:
         OutputError: the folder exists already; nothing was measured then.

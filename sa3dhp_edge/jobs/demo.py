@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.model_folder import write_model
-from runtime.bench import bench
+from runtime.bench.timing import bench
 from runtime.config import RuntimeConfig
 from runtime.service import run_stream
 from sa3dhp_edge.adaptation.source import measure, read_frames

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 
-from runtime.bench_report import BenchReport, CropToPose, PeerTimes, Soak
+from runtime.bench.report import BenchReport, CropToPose, PeerTimes, Soak
 from sa3dhp_edge.report.bench_tables import threads_in_words
 from sa3dhp_edge.report.canvas import WIDTH_PX, blank, note, plain, to_png
 from sa3dhp_edge.report.palette import BLUE, INK, MUTED, OCHRE, PALE, RULE, VERMILION

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from rich.table import Table as RichTable
 
-from runtime.bench_report import BenchReport, CropToPose, PeerTimes, Soak
-from runtime.conditions import Range
+from runtime.bench.conditions import Range
+from runtime.bench.report import BenchReport, CropToPose, PeerTimes, Soak
 from sa3dhp_edge.report.tables import Cell, Column, number, terminal_table
 
 _P = ("p50", "p95", "p99")

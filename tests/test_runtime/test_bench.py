@@ -18,17 +18,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from runtime.bench import bench
-from runtime.bench_report import BenchReport
-from runtime.board import Reading, open_board
-from runtime.conditions import Watch
+from runtime.bench.board import open_board
+from runtime.bench.conditions import Watch
+from runtime.bench.cores import usable_cores
+from runtime.bench.peers import BlazePose, read_trtexec, trtexec_times
+from runtime.bench.reading import Reading
+from runtime.bench.report import BenchReport
+from runtime.bench.soak import rss_mb, slope_and_error, soak
+from runtime.bench.timing import bench
 from runtime.config import TrackerConfig
-from runtime.cores import usable_cores
 from runtime.estimator import Estimator
 from runtime.finder import FixedBox
 from runtime.model import Model
-from runtime.peers import BlazePose, read_trtexec, trtexec_times
-from runtime.soak import rss_mb, slope_and_error, soak
 from runtime.sources import AbstractSource
 from runtime.timings import Spent, Stopwatch, Timings, percentiles
 from runtime.tracker import Tracker
@@ -171,8 +172,8 @@ def test_frames_since_the_last_look_count_when_input_and_time_end_together(
     monkeypatch: pytest.MonkeyPatch, list_source: Callable[..., AbstractSource], frame_at: Callable[..., np.ndarray]
 ) -> None:
     clock = iter((0.0, 0.1, 0.2, 0.3, 0.6, 0.7, 0.8))  # start, time left?, two frames, time left?, a look, the end
-    monkeypatch.setattr("runtime.soak.time", SimpleNamespace(monotonic=lambda: next(clock)))
-    monkeypatch.setattr("runtime.soak.poses_of", lambda *_: iter([(None, None, 8.0), (None, None, 10.0)]))
+    monkeypatch.setattr("runtime.bench.soak.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr("runtime.bench.soak.poses_of", lambda *_: iter([(None, None, 8.0), (None, None, 10.0)]))
     watch: Any = SimpleNamespace(look=lambda at_once: Reading())
     nobody: Any = SimpleNamespace()
     done = soak(lambda: list_source([frame_at((1.0, 1.0))]), lambda: nobody, nobody, watch, 0.5, (0,))

@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 
 import pytest
 
-from runtime import conditions
-from runtime.board import AbstractBoard, Reading, SysfsBoard, open_board
-from runtime.board_jtop import JtopBoard, open_jtop
-from runtime.conditions import CLOCK_TOLERANCE, OTHERS_MAX_SHARE, Range, Watch, busy_s, process_cpu_s
-from runtime.cores import held_to, usable_cores
+from runtime.bench import conditions
+from runtime.bench.board import SysfsBoard, open_board
+from runtime.bench.board_jtop import JtopBoard, open_jtop
+from runtime.bench.conditions import CLOCK_TOLERANCE, OTHERS_MAX_SHARE, Range, Watch, busy_s, process_cpu_s
+from runtime.bench.cores import held_to, usable_cores
+from runtime.bench.reading import AbstractBoard, Reading
 from runtime.jetson import jetpack, l4t_release, mode_named_in, power_mode
 
 TICK = os.sysconf("SC_CLK_TCK")

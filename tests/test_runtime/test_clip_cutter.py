@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from runtime.bench import bench
+from runtime.bench.timing import bench
 from runtime.clip_cutter import cut_clips, smooth_boxes
 from runtime.clip_plan import plan_stretches
 from runtime.config import ClipConfig

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from runtime.bench_report import CropToPose, PeerTimes
+from runtime.bench.report import CropToPose, PeerTimes
 from runtime.timings import Spent
 from sa3dhp_edge.errors import InputError, MissingPackage, ModelError
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, final
 
-from runtime.board import AbstractBoard, Reading
+from runtime.bench.reading import AbstractBoard, Reading
 
 _OFFLINE_C = -256
 

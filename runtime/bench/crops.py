@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from runtime.bench_report import CropToPose, PeerTimes
-from runtime.conditions import Watch
+from runtime.bench.conditions import Watch
+from runtime.bench.peers import BlazePose
+from runtime.bench.report import CropToPose, PeerTimes
 from runtime.estimator import Estimator
 from runtime.model import Model
-from runtime.peers import BlazePose
 from runtime.sources import AbstractSource
 from runtime.timings import Stopwatch, Timings
 from sa3dhp_edge.crop import normalise

@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from runtime.conditions import Conditions
+from runtime.bench.conditions import Conditions
 from runtime.jetson import jetpack, l4t_release, power_mode
 from runtime.timings import Spent
 from sa3dhp_edge import __version__

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.board import AbstractBoard, Reading
+from runtime.bench.reading import AbstractBoard, Reading
 
 CLOCK_TOLERANCE = 0.03
 """Clocks are steady while the fastest core and the GPU stay within this share of their highest value."""

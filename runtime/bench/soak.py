@@ -10,8 +10,8 @@ from threading import Event
 
 import numpy as np
 
-from runtime.bench_report import Soak, SoakPoint
-from runtime.conditions import Watch, fastest_mhz, hottest_c
+from runtime.bench.conditions import Watch, fastest_mhz, hottest_c
+from runtime.bench.report import Soak, SoakPoint
 from runtime.estimator import Estimator
 from runtime.loop import poses_of
 from runtime.sources import AbstractSource

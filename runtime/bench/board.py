@@ -7,11 +7,12 @@ service of jetson-stats running, that one is asked for clocks, heat and power (`
 from __future__ import annotations
 
 import contextlib
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
+
+from runtime.bench.board_jtop import open_jtop
+from runtime.bench.reading import AbstractBoard, Reading
 
 SYS = Path("/sys")
 
@@ -21,37 +22,6 @@ _SLOWED = ("throttle-alert", "cpufreq", "devfreq", "processor")
 _WHOLE_BOARD = ("VDD_IN", "POM_5V_IN")
 _RAILS = range(1, 4)
 """Channels of an INA3221; those above are sums of shunt voltages."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a board says of itself at one moment.
-
-    Attributes:
-        cpu_mhz: by the core's number; empty where the board does not tell.
-        gpu_mhz: None where it does not tell.
-        temperature_c: degrees Celsius by sensor.
-        power_w: of the whole board, or the sum of what is measured; None where nothing is.
-        throttle_count: times the board slowed itself down since its start; None where it does not count.
-        slowed_by: what slows it down at this moment.
-    """
-
-    cpu_mhz: dict[int, float] = field(default_factory=dict)
-    gpu_mhz: float | None = None
-    temperature_c: dict[str, float] = field(default_factory=dict)
-    power_w: float | None = None
-    throttle_count: int | None = None
-    slowed_by: tuple[str, ...] = ()
-
-
-class AbstractBoard(ABC):
-    """Something that can be asked for a `Reading`; `told_by` names where it comes from."""
-
-    told_by: str
-
-    @abstractmethod
-    def read(self) -> Reading:
-        """What the board says now."""
 
 
 @final
@@ -113,8 +83,6 @@ class SysfsBoard(AbstractBoard):
 @contextlib.contextmanager
 def open_board(sys: Path = SYS) -> Iterator[AbstractBoard]:
     """The best teller this machine has: jetson-stats where its service answers, else the kernel's files."""
-    from runtime.board_jtop import open_jtop
-
     sysfs = SysfsBoard(sys)
     with open_jtop(sysfs) as jtop:
         yield jtop or sysfs

@@ -15,20 +15,20 @@ import cv2
 import numpy as np
 
 from runtime.backends.base import BackendName
-from runtime.bench_crops import time_crops
-from runtime.bench_report import BenchReport, CropToPose, PeerTimes, Percentiles, Soak, WarmUp, machine
-from runtime.board import open_board
-from runtime.conditions import Watch
+from runtime.bench.board import open_board
+from runtime.bench.conditions import Watch
+from runtime.bench.cores import held_to, usable_cores
+from runtime.bench.crops import time_crops
+from runtime.bench.peers import trtexec_times
+from runtime.bench.report import BenchReport, CropToPose, PeerTimes, Percentiles, Soak, WarmUp, machine
+from runtime.bench.soak import soak
 from runtime.config import TrackerConfig
-from runtime.cores import held_to, usable_cores
 from runtime.estimator import Estimator
 from runtime.finder import FixedBox
 from runtime.inputs import open_source
 from runtime.loop import poses_of
 from runtime.model import Model
-from runtime.peers import trtexec_times
 from runtime.service import make_finder, nobody_in
-from runtime.soak import soak
 from runtime.sources import AbstractSource
 from runtime.tracker import Tracker
 from sa3dhp_edge.errors import InputError
