@@ -71,6 +71,11 @@ class CropKernel:
         self._frame: Buffer | None = None
         self._kernel: Kernel = compile_kernel(source(), NAME, FILE, memory)
 
+    @property
+    def crop_bytes(self) -> int:
+        """Of one crop, (3, side, side) float32."""
+        return 3 * self._side * self._side * 4
+
     def load(self, frame_bgr: NDArray[np.uint8], stream: int) -> None:
         """Put a frame's copy to the device on a stream; it must be waited for before the next frame is loaded.
 

@@ -42,9 +42,13 @@ class Estimator:
             return []
         with self.timings.measure("crop"):
             crops = [CropCamera.looking_at(self._lens.box_to_straight(b), self._lens.intrinsics) for b in boxes]
-            pictures = np.stack([self._picture(frame, crop) for crop in crops])
+            on_device = self.model.network.cuts_crops and self._lens.straight
+            pictures = None if on_device else np.stack([self._picture(frame, crop) for crop in crops])
         with self.timings.measure("inference"):
-            output = self.model.estimate(pictures)
+            if pictures is None:
+                output = self.model.estimate_crops(frame.image_bgr, crops)
+            else:
+                output = self.model.estimate(pictures)
         with self.timings.measure("post"):
             reference = self.model.contract.confidence
             return [

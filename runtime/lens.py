@@ -19,10 +19,15 @@ class Lens:
         self._distortion = np.array(intrinsics.distortion, np.float64)
         self._maps: dict[tuple[int, int], tuple[cv2.typing.MatLike, cv2.typing.MatLike]] = {}
 
+    @property
+    def straight(self) -> bool:
+        """Whether frames have no distortion."""
+        return not len(self._distortion)
+
     def straighten(self, frame_bgr: NDArray[np.uint8], part: Region) -> NDArray[np.uint8]:
         """The part of the undistorted frame (which is as large as the frame)."""
         x0, y0, x1, y1 = part
-        if not len(self._distortion):
+        if self.straight:
             return frame_bgr[y0:y1, x0:x1]
         h, w = frame_bgr.shape[:2]
         if (w, h) not in self._maps:
@@ -34,7 +39,7 @@ class Lens:
 
     def points_to_straight(self, px: NDArray[np.floating]) -> Array:
         """(N, 2) px in the frame to (N, 2) undistorted px."""
-        if not len(self._distortion):
+        if self.straight:
             return np.asarray(px, np.float64)
         k = self.intrinsics.matrix()
         points = cv2.undistortPoints(np.asarray(px, np.float64)[:, None], k, self._distortion, None, None, k)
@@ -42,7 +47,7 @@ class Lens:
 
     def points_to_frame(self, px: NDArray[np.floating]) -> Array:
         """(N, 2) undistorted px to (N, 2) px in the frame."""
-        if not len(self._distortion):
+        if self.straight:
             return np.asarray(px, np.float64)
         rays = np.concatenate([px, np.ones((len(px), 1))], 1) @ np.linalg.inv(self.intrinsics.matrix()).T
         zero = np.zeros(3)
@@ -51,7 +56,7 @@ class Lens:
 
     def box_to_straight(self, box: Box) -> Box:
         """A box in the frame, where and as large as the undistorted frame shows its content."""
-        if not len(self._distortion):
+        if self.straight:
             return box
         x0, y0, x1, y1 = box
         cx, cy = (x0 + x1) / 2, (y0 + y1) / 2

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from runtime.backends.base import AbstractBackend, BackendName
+from runtime.backends.base import AbstractBackend, Arrays, BackendName
 from runtime.backends.onnx_runtime import OnnxBackend
 from runtime.backends.opening import open_network
 from sa3dhp_edge.contract import ModelContract, Tensor, confidence_cues, read_contract
-from sa3dhp_edge.crop import normalise
+from sa3dhp_edge.crop import CropCamera, normalise
 from sa3dhp_edge.errors import ContractMismatch, ShapeError
 from sa3dhp_edge.shipped import model_folder
 from sa3dhp_edge.skeleton import J
@@ -113,7 +114,18 @@ class Model:
             raise ShapeError(
                 f"pictures must be (N, {side}, {side}, 3) uint8, got {pictures_rgb.shape} {pictures_rgb.dtype}"
             )
-        out = self._g.infer({"image": normalise(pictures_rgb, self.contract.mean, self.contract.std)})
+        return self._read(self._g.infer({"image": normalise(pictures_rgb, self.contract.mean, self.contract.std)}))
+
+    def estimate_crops(self, frame_bgr: NDArray[np.uint8], crops: Sequence[CropCamera]) -> ModelOutput:
+        """Poses of crops that the network's engine cuts itself; only where `network.cuts_crops`.
+
+        Args:
+            frame_bgr: (h, w, 3) uint8 without distortion.
+            crops: N of them, one or more.
+        """
+        return self._read(self._g.infer_crops(frame_bgr, crops))
+
+    def _read(self, out: Arrays) -> ModelOutput:
         back = self._prior().infer({"pose_mm": out["pose_mm"]})["z"]
         return ModelOutput(
             z=out["z"],

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sa3dhp_edge.crop import CropCamera
 
 BackendName = Literal["auto", "onnx", "tensorrt"]
 """What may be asked for; see `runtime.backends.opening`."""
@@ -26,6 +29,18 @@ class AbstractBackend(ABC):
         Raises:
             ContractMismatch: an input is missing or has another shape than the network asks for.
         """
+
+    cuts_crops = False
+    """Whether `infer_crops` can be asked: the engine cuts crops out of frames where it computes."""
+
+    def infer_crops(self, frame_bgr: NDArray[np.uint8], crops: Sequence[CropCamera]) -> Arrays:
+        """Every output by name, for crops of a frame.
+
+        Args:
+            frame_bgr: (h, w, 3) uint8 without distortion.
+            crops: one or more.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cuts no crops")
 
     @abstractmethod
     def warm_up(self) -> None:

@@ -14,9 +14,10 @@ import runtime.backends.opening as opening
 from runtime.backends.base import AbstractBackend, Arrays
 from runtime.backends.onnx_runtime import OnnxBackend
 from runtime.backends.opening import open_network
+from runtime.device_memory.errors import KernelError
 from runtime.engines.canary import Canary, canary_pictures
 from runtime.model import Model
-from sa3dhp_edge.contract import read_contract
+from sa3dhp_edge.contract import Tensor, read_contract
 from sa3dhp_edge.errors import CanaryError, EngineError, EngineStale
 
 STALE = EngineStale("no engine for hall here", "sa3dhp-edge engine build MODEL")
@@ -43,6 +44,30 @@ class FakeTensorRt(Closed, AbstractBackend):
     def warm_up(self) -> None:
         """Nothing is cold."""
 
+    stream, max_batch = 5, 2
+    inputs = (Tensor("image", ("batch", 3, 64, 64)),)
+
+    def input_address(self, name: str) -> int:
+        return {"image": 1000}[name]
+
+    def infer_filled(self, rows: int) -> Arrays:
+        return self.infer({"image": np.zeros((rows, 1))}) | {"rows": np.full((rows, 1), rows, np.float32)}
+
+
+class FakeCutter(Closed):
+    """Writes down what it is told."""
+
+    crop_bytes = 3 * 64 * 64 * 4
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Any, ...]] = []
+
+    def load(self, frame_bgr: np.ndarray, stream: int) -> None:
+        self.told.append(("frame", frame_bgr.shape, stream))
+
+    def cut(self, crop: Any, address: int, stream: int) -> None:
+        self.told.append((crop, address, stream))
+
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
@@ -52,7 +77,7 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     fingerprint = SimpleNamespace(flavour="tensorrt", tensorrt="10.3.0", gpu="Orin")
     record = SimpleNamespace(model="hall", fingerprint=fingerprint)
     loaded = SimpleNamespace(engine=object(), record=record, canary=canary, budget_mm=0.5, most_people=4)
-    made = SimpleNamespace(raises=None, engine=FakeTensorRt(0.1), memory=Closed(), taken=[])
+    made = SimpleNamespace(raises=None, engine=FakeTensorRt(0.1), memory=Closed(), cutter=FakeCutter(), taken=[])
 
     def load_for(*_: Any) -> Any:
         if made.raises:
@@ -66,7 +91,14 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setattr(opening, "find_gpu", lambda: SimpleNamespace(name="Orin"))
     monkeypatch.setattr(opening, "load_for", load_for)
     monkeypatch.setattr(opening, "open_device_memory", lambda: made.memory)
+
+    def compiled(*_: Any) -> FakeCutter:
+        if made.cutter is None:
+            raise KernelError("no compiler", "")
+        return made.cutter
+
     monkeypatch.setattr(opening, "TensorRtBackend", backend)
+    monkeypatch.setattr(opening, "CropKernel", compiled)
     return made
 
 
@@ -105,7 +137,41 @@ def test_an_engine_that_passes_its_canary_serves(fake_model: Path, gpu: SimpleNa
     image = np.zeros((3, 3, contract.crop_px, contract.crop_px), np.float32)
     assert network.infer({"image": image})["pose_mm"].shape == (3, 17, 3)
     network.close()
-    assert (gpu.engine.closed, gpu.memory.closed) == (1, 1)
+    assert (gpu.engine.closed, gpu.cutter.closed, gpu.memory.closed) == (1, 1, 1)
+
+
+def test_crops_are_cut_into_the_engines_input_as_many_as_it_takes_at_once(
+    fake_model: Path, gpu: SimpleNamespace
+) -> None:
+    network = open_network(fake_model, read_contract(fake_model), "tensorrt")
+    assert network.cuts_crops
+    frame, step = np.zeros((480, 640, 3), np.uint8), FakeCutter.crop_bytes
+    crops: Any = ["a", "b", "c"]
+    gpu.cutter.told.clear()
+    answer = network.infer_crops(frame, crops)
+    network.close()
+    assert gpu.cutter.told == [("frame", (480, 640, 3), 5), ("a", 1000, 5), ("b", 1000 + step, 5), ("c", 1000, 5)]
+    assert answer["rows"][:, 0].tolist() == [2, 2, 1]
+
+
+def test_a_gpu_that_cuts_other_crops_has_them_cut_here(
+    fake_model: Path, gpu: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = np.full((1, 17, 3), 30.0, np.float32)
+    monkeypatch.setattr(FakeTensorRt, "infer_filled", lambda *_: {"pose_mm": wrong})
+    network = open_network(fake_model, read_contract(fake_model), "tensorrt")
+    assert not network.cuts_crops
+    assert "move joints by" in caplog.text
+    network.close()
+
+
+def test_without_a_compiler_crops_are_cut_on_the_processor(fake_model: Path, gpu: SimpleNamespace) -> None:
+    gpu.cutter = None
+    network = open_network(fake_model, read_contract(fake_model), "tensorrt")
+    assert not network.cuts_crops
+    with pytest.raises(NotImplementedError):
+        OnnxBackend(fake_model / "g.onnx").infer_crops(np.zeros((4, 4, 3), np.uint8), [])
+    network.close()
 
 
 @pytest.mark.parametrize("backend", ["auto", "tensorrt"])
