@@ -97,6 +97,7 @@ _BEYOND: tuple[tuple[Variant, ...], ...] = (
         Variant("teacher", "asked of a mean over time", _ALONE, {"teacher": 0.95}),
         Variant("gated", "of the best 70 % of frames", _ALONE, {"keep_share": 0.7}),
         Variant("anchored", "anchored to the source", _ALONE, {"anchor": 0.1}),
+        Variant("contrasted", "beside LCR", ("consensus", "lcr")),
         Variant("own-statistics", "with the target's statistics", _ALONE, _STATISTICS),
     ),
     (
