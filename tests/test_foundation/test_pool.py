@@ -185,6 +185,6 @@ def test_a_pool_closes_at_once(maker: ClipMaker) -> None:
 
 
 def _interrupted(pool: Pool) -> None:
-    signal.signal(signal.SIGALRM, signal.default_int_handler)  # SIGINT itself is ignored where a shell runs us behind it
+    signal.signal(signal.SIGALRM, signal.default_int_handler)  # a test run in the background ignores SIGINT
     signal.setitimer(signal.ITIMER_REAL, 0.5)
     pool.at(0)
