@@ -32,7 +32,7 @@ class GivenBack:
 
     def worst(self) -> list[str]:
         """The layers that cost most, with what each costs alone."""
-        return _worst(self.alone_mm)
+        return _named(self.alone_mm)
 
 
 def give_back(
@@ -55,7 +55,7 @@ def give_back(
     for layer in order:
         alone[layer] = away_mm((layer,))
         seen(f"{layer} alone: {alone[layer]:.2f} mm")
-    worst_first = sorted(order, key=lambda layer: -alone[layer])
+    worst_first = _ranked(alone)
     path: list[float] = []
     for count in range(len(order)):
         back = tuple(worst_first[:count])
@@ -65,11 +65,16 @@ def give_back(
         if path[-1] <= budget_mm:
             return GivenBack(kept, back, alone, tuple(path))
     raise ParityError(
-        f"no convolution can be in INT8 within {budget_mm:g} mm; alone the worst are {', '.join(_worst(alone))}",
+        f"no convolution can be in INT8 within {budget_mm:g} mm; alone the worst are {', '.join(_named(alone))}",
         "export with --precision fp16",
     )
 
 
-def _worst(alone_mm: Mapping[str, float]) -> list[str]:
-    ranked = sorted(alone_mm, key=lambda layer: -alone_mm[layer])
-    return [f"{layer} {alone_mm[layer]:.1f} mm" for layer in ranked[:_WORST_NAMED]]
+def _ranked(alone_mm: Mapping[str, float]) -> list[str]:
+    """The layers, the worst first."""
+    return sorted(alone_mm, key=lambda layer: -alone_mm[layer])
+
+
+def _named(alone_mm: Mapping[str, float]) -> list[str]:
+    """The worst few, with what each costs alone."""
+    return [f"{layer} {alone_mm[layer]:.1f} mm" for layer in _ranked(alone_mm)[:_WORST_NAMED]]

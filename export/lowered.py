@@ -34,7 +34,7 @@ class Lowered:
 
 
 def lowered(graph: onnx.ModelProto, precision: str, calibration: Floats | None = None) -> Lowered:
-    """The graph in a precision of `contract.PRECISIONS`.
+    """The graph in "fp16" or "int8".
 
     FP16: the convolutional trunk. INT8: as many of its convolutions as the budget allows, the rest of it in FP16.
 
@@ -44,8 +44,6 @@ def lowered(graph: onnx.ModelProto, precision: str, calibration: Floats | None =
     Raises:
         ParityError: no convolution can be in INT8 within the budget.
     """
-    if precision == "fp32":
-        return Lowered(graph)
     if precision == "fp16":
         return Lowered(in_fp16(graph))
     assert calibration is not None, "INT8 takes its scales from pictures"
