@@ -185,6 +185,36 @@ def speed(
     show(result, as_json)
 
 
+@experiment.command("latency")
+def latency(
+    out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
+    sizes: Annotated[str, typer.Option(metavar="N,N", help="Sides of the pictures, px.")] = "96,128,160,192,256",
+    threads: Annotated[str, typer.Option(metavar="N,N", help="CPU threads to compare.")] = "1,2",
+    people: Annotated[str, typer.Option(metavar="N,N", help="People in a batch, to compare.")] = "1,4",
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 50,
+    pin: Annotated[bool, typer.Option("--pin", help="Hold it to as many cores as threads.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure what larger pictures, more threads and more people cost the image network on this processor.
+
+    A minute or two, and best on a machine that does nothing else.
+
+    \b
+    Example:
+      sa3dhp-edge experiment latency --out docs/results/latency --pin
+    """
+    sides, counts, crowds = (
+        whole_numbers(text, option)
+        for text, option in ((sizes, "--sizes"), (threads, "--threads"), (people, "--people"))
+    )
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.latency_study import latency as job
+
+    with working():
+        result = job(out=out, sizes=sides, threads=counts, people=crowds, rounds=rounds, pin=pin)
+    show(result, as_json)
+
+
 @experiment.command("acceptance")
 def acceptance(
     out: Annotated[Path, typer.Option(help="Folder for tables and figures; the same again goes on.")],
