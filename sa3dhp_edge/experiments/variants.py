@@ -76,6 +76,7 @@ _PAPER: tuple[tuple[Variant, ...], ...] = (
 )  # fmt: skip
 _ALONE = ("consensus",)
 _NO_PLANE = {"weight_uv": 0.0}
+_FEWER_CYCLES = {"cycles": 20, "refresh_every": 5, "check_every": 5}
 _HEAD = ("joints.*", "correction.*", "encoder.*", "camera.*")
 _BEYOND: tuple[tuple[Variant, ...], ...] = (
     (
@@ -98,6 +99,7 @@ _BEYOND: tuple[tuple[Variant, ...], ...] = (
         Variant("gated", "of the best 70 % of frames", _ALONE, {"keep_share": 0.7}),
         Variant("anchored", "anchored to the source", _ALONE, {"anchor": 0.1}),
         Variant("contrasted", "beside LCR", ("consensus", "lcr")),
+        Variant("mixed", "four steps to one each of LCR, HCR, L1z", ("consensus",) * 4 + ORDER[:3], _FEWER_CYCLES),
         Variant("own-statistics", "with the target's statistics", _ALONE, _STATISTICS),
     ),
     (
