@@ -34,7 +34,7 @@ def decode(
     """
     ratio = height_mm / TEMPLATE_HEIGHT_MM
     known = not lens.intrinsics.assumed
-    cues = output.cues()[row : row + 1]
+    cues = output.cues[row : row + 1]
     expected, aligned = (
         None if m is None else ratio * float(m.expected_mm(cues)[0]) for m in (reference.mpjpe, reference.pa_mpjpe)
     )
@@ -59,7 +59,7 @@ def confidence(output: ModelOutput, row: int, reference: Confidence) -> float:
     are the medians of the two on held-out source frames. Not finite counts as 0.
     """
     if reference.mpjpe is not None:
-        return float(reference.mpjpe.confidence(output.cues()[row : row + 1])[0])
+        return float(reference.mpjpe.confidence(output.cues[row : row + 1])[0])
     beyond = np.maximum(0.0, float(output.cycle[row]) / max(reference.cycle, 1e-9) - 1.0)  # keeps NaN, unlike `max`
     value = float(np.exp(-beyond))
     if output.joint_score is not None and reference.joint_score is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,7 @@ class ModelOutput:
     joint_score: Floats | None
     cycle: Floats
 
+    @cached_property
     def cues(self) -> NDArray[np.float64]:
         """(N, 3) what tells of each pose's error; see `confidence_cues`."""
         return confidence_cues(self.pose_mm, self.camera, self.joints_uv, self.joint_score, self.cycle)

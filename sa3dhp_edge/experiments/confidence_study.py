@@ -130,7 +130,7 @@ def _looked_at(model: Model, batches: list[NDArray[np.uint8]]) -> tuple[dict[str
     for pictures in batches:
         plain = model.estimate(pictures)
         mirrored = model.estimate(np.ascontiguousarray(pictures[:, :, ::-1]))
-        cues = dict(zip(RUNTIME, plain.cues().T, strict=True)) | {"mirror": np.log1p(_apart_mm(plain, mirrored))}
+        cues = dict(zip(RUNTIME, plain.cues.T, strict=True)) | {"mirror": np.log1p(_apart_mm(plain, mirrored))}
         if flip is not None:
             with torch.no_grad():
                 carried = flip(torch.from_numpy(plain.z)).numpy()
