@@ -47,9 +47,9 @@ def crop_struct(
         side: of the crop, px.
     """
     w, h = frame_wh
-    (small_w, small_h), crop_from_small = shrunk_first(crop, frame_wh, side, field)
+    (used_w, used_h), (small_w, small_h), crop_from_small = shrunk_first(crop, frame_wh, side, field)
     small_from_crop = np.linalg.inv(crop_from_small).ravel()
-    values = (small_from_crop, w / small_w, h / small_h, mean, std, w, h, small_w, small_h, side)
+    values = (small_from_crop, used_w / small_w, used_h / small_h, mean, std, w, h, small_w, small_h, side)
     return np.array(values, CROP)
 
 
