@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from runtime.backends.base import BackendName
 from sa3dhp_edge.errors import ConfigError
@@ -108,6 +109,42 @@ class TrackerConfig:
             raise ConfigError("size_smoothing must lie in 0..1 and patience_frames must be at least 1")
 
 
+SmoothingName = Literal["raw", "live", "smooth"]
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """How poses become one motion over time; see `runtime.smoothing`."""
+
+    preset: SmoothingName = "smooth"
+    """raw leaves them alone, live costs no delay, smooth waits for `lag_s`."""
+    moment_s: float = 0.06
+    """Of smooth: standard deviation in time of the mean around each frame."""
+    lag_s: float = 0.12
+    """Of smooth: so much of what comes next is waited for."""
+    least_cutoff_hz: float = 2.0
+    """Of live: what a joint at rest is smoothed with."""
+    cutoff_hz_per_mm_s: float = 0.015
+    """Of live: how much less a joint is smoothed for each mm/s."""
+    speed_cutoff_hz: float = 1.0
+    """Of live: what the speeds are smoothed with."""
+    fastest_mm_s: float = 12_000.0
+    """No joint moves faster about the pelvis; one that seems to is held where it was…"""
+    noise_mm: float = 60.0
+    """…but for so much, which the network's noise may be…"""
+    held_s: float = 0.1
+    """…and for no longer than this."""
+    forget_s: float = 0.5
+    """Who was away for longer begins anew."""
+
+    def __post_init__(self) -> None:
+        positive = ("moment_s", "least_cutoff_hz", "speed_cutoff_hz", "fastest_mm_s", "forget_s")
+        if bad := [name for name in positive if not getattr(self, name) > 0]:
+            raise ConfigError(f"smoothing: {bad[0]} must be more than 0, got {getattr(self, bad[0])}")
+        if not 0 <= self.lag_s <= 2 or self.held_s < 0 or self.noise_mm < 0 or self.cutoff_hz_per_mm_s < 0:
+            raise ConfigError("smoothing: lag_s lies in 0..2, and held_s, noise_mm and cutoff_hz_per_mm_s above 0")
+
+
 @dataclass(frozen=True)
 class ClipConfig:
     """How clips are cut."""
@@ -164,6 +201,8 @@ class RuntimeConfig:
     """What computes the image network; see `runtime.backends.opening`."""
     engines: Path | None = None
     """Where TensorRT's engines are stored; None for the default folder."""
+    smoothing: SmoothingName | None = None
+    """What is done about jitter; None takes smooth for files and live for cameras."""
     camera_timeout_s: float = 5.0
     """A camera without a frame for so long counts as lost."""
     finder: FinderConfig = field(default_factory=FinderConfig)

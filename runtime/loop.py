@@ -8,11 +8,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Event
 
+from runtime.config import SmoothingConfig
 from runtime.estimator import Estimator
 from runtime.outputs import AbstractOutput
+from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource
 from runtime.tracker import Tracker
 from sa3dhp_edge.records import Frame, Pose
+
+RAW = SmoothingConfig("raw")
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ def run(
     outputs: Sequence[AbstractOutput],
     stop: Event,
     max_frames: int | None = None,
+    smoothing: SmoothingConfig = RAW,
 ) -> RunReport:
     """Turn frames into poses until the input ends, `stop` is set or `max_frames` are done.
 
@@ -61,7 +66,7 @@ def run(
         opened.enter_context(source)
         for output in outputs:
             opened.enter_context(output)
-        for frame, pose, latency_ms in poses_of(source, tracker, estimator, stop):
+        for frame, pose, latency_ms in smoothed(poses_of(source, tracker, estimator, stop), smoothing):
             for output in outputs:
                 output.write(frame, pose, latency_ms)
             frames += 1

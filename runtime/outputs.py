@@ -176,6 +176,10 @@ def _header(stream: Stream, model: ModelContract) -> dict[str, Any]:
 
 
 def _record(frame: Frame, pose: Pose, latency_ms: float) -> dict[str, Any]:
+    raw: dict[str, Any] = {}
+    if pose.raw_joints_mm is not None:
+        raw["raw_joints_mm"] = _rounded(pose.raw_joints_mm)
+        raw["raw_root_mm"] = None if pose.raw_root_mm is None else _rounded(pose.raw_root_mm)
     return {
         "record": "pose",
         "frame": frame.index,
@@ -189,7 +193,7 @@ def _record(frame: Frame, pose: Pose, latency_ms: float) -> dict[str, Any]:
         "expected_error_mm": None if pose.expected_error_mm is None else round(pose.expected_error_mm, 1),
         "expected_pa_error_mm": None if pose.expected_pa_error_mm is None else round(pose.expected_pa_error_mm, 1),
         "latency_ms": round(latency_ms, 2),
-    }
+    } | raw
 
 
 def _rounded(array: NDArray[np.float32]) -> Any:

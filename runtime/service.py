@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from runtime.config import FinderConfig, RuntimeConfig, TrackerConfig
+from runtime.config import FinderConfig, RuntimeConfig, SmoothingConfig, SmoothingName, TrackerConfig
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
 from runtime.inputs import open_source
@@ -19,6 +19,7 @@ from runtime.loop import RunReport, poses_of, run
 from runtime.model import Model
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.overlay import OverlayWriter
+from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource
 from runtime.tracker import Tracker
 from runtime.yolox import YoloxDetector
@@ -56,7 +57,8 @@ def run_stream(cfg: RuntimeConfig, stop: threading.Event | None = None) -> RunRe
         outputs = [opened.enter_context(output) for output in _outputs(cfg, source, intrinsics, model)]
         opened.enter_context(_stopped_by_signals(stop))
         tracker = Tracker(finder, cfg.tracker)
-        report = run(source, tracker, Estimator(model, intrinsics, cfg.height_mm), outputs, stop, cfg.max_frames)
+        estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
+        report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing)
     log.info(
         "%s: %d frames, %d poses, %d dropped, %d damaged",
         *(report.source, report.frames, report.poses, report.dropped, report.corrupt),
@@ -75,6 +77,7 @@ def iterate_poses(
     intrinsics: Intrinsics | Path | None = None,
     height_mm: float = TEMPLATE_HEIGHT_MM,
     threads: int = 0,
+    smoothing: SmoothingName | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[tuple[Frame, Pose | None]]:
     """Every frame of an input with the followed person's pose, or None; nothing is written.
@@ -87,7 +90,8 @@ def iterate_poses(
         intrinsics: the camera's, or their file; without them a focal length is assumed and root_mm is None.
         height_mm: of the person.
         threads: of the inference engine, where `model` is a folder.
-        stop: ends the iteration before the next frame.
+        smoothing: what is done about jitter; None takes smooth for files and live for cameras.
+        stop: ends the iteration before the next frame is read; what waits to be smoothed still comes.
     """
     with ExitStack() as opened:
         if not isinstance(model, Model):
@@ -99,10 +103,14 @@ def iterate_poses(
         if not isinstance(intrinsics, Intrinsics):
             intrinsics = _intrinsics(intrinsics, source.size_wh)
         tracker = Tracker(make_finder(box, detector), TrackerConfig())
-        for frame, pose, _ in poses_of(
-            source, tracker, Estimator(model, intrinsics, height_mm), stop or threading.Event()
-        ):
+        seen = poses_of(source, tracker, Estimator(model, intrinsics, height_mm), stop or threading.Event())
+        for frame, pose, _ in smoothed(seen, smoothing_of(source, smoothing)):
             yield frame, pose
+
+
+def smoothing_of(source: AbstractSource, preset: SmoothingName | None) -> SmoothingConfig:
+    """The preset that is asked for, or the one for this kind of source: nobody waits for a file."""
+    return SmoothingConfig(preset or ("live" if source.live else "smooth"))
 
 
 def make_finder(

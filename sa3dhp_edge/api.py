@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.backends.base import BackendName
+from runtime.config import SmoothingName
 from runtime.estimator import Estimator
 from runtime.model import Model
 from runtime.service import iterate_poses
@@ -72,6 +73,7 @@ class PoseModel:
     def iterate(
         self, source: Path | str | int, *, box: Box | None = None, detector: Path | None = None,
         intrinsics: Intrinsics | Path | None = None, height_mm: float = TEMPLATE_HEIGHT_MM,
+        smoothing: SmoothingName | None = None,
     ) -> Iterator[tuple[Frame, Pose | None]]:  # fmt: skip
         """Every frame of a video, folder or camera with the followed person's pose, or None.
 
@@ -79,10 +81,12 @@ class PoseModel:
             source: a path, an address, or a camera's index.
             box: where the person is at the start, pixels.
             detector: a YOLOX-style ONNX person detector in place of the built-in search.
+            smoothing: against jitter; None takes "smooth" for files and "live" for cameras, "raw" leaves it.
         """
         return iterate_poses(
-            self._model, source, box=box, detector=detector, intrinsics=intrinsics, height_mm=height_mm
-        )
+            self._model, source, box=box, detector=detector, intrinsics=intrinsics, height_mm=height_mm,
+            smoothing=smoothing,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Give the networks' memory back."""

@@ -50,6 +50,8 @@ class Pose:
         expected_error_mm: mean distance to be expected between `joints_mm` and the truth, or None where the model does
             not know it.
         expected_pa_error_mm: the same after similarity alignment.
+        raw_joints_mm: what the network said, where `joints_mm` was smoothed over time.
+        raw_root_mm: the same of `root_mm`.
     """
 
     joints_mm: NDArray[np.float32]
@@ -61,6 +63,8 @@ class Pose:
     z: NDArray[np.float32]
     expected_error_mm: float | None = None
     expected_pa_error_mm: float | None = None
+    raw_joints_mm: NDArray[np.float32] | None = None
+    raw_root_mm: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.joints_mm.shape != (J, 3) or self.joints_px.shape != (J, 2):

@@ -198,12 +198,13 @@ def _opencv_threads_kept() -> Iterator[None]:
 
 @final
 class _NoiseSource(AbstractSource):
-    """The same noise for ever."""
+    """The same noise for ever, in patches that are still seen in a crop."""
 
     name, fps, size_wh = "noise", 30.0, _SIZE_WH
 
     def frames(self, stop: Event) -> Iterator[Frame]:
-        image = np.random.default_rng(0).integers(0, 256, (_SIZE_WH[1], _SIZE_WH[0], 3), np.uint8)
+        patches = np.random.default_rng(0).integers(0, 256, (_SIZE_WH[1] // 40, _SIZE_WH[0] // 40, 3), np.uint8)
+        image = np.asarray(cv2.resize(patches, _SIZE_WH, interpolation=cv2.INTER_NEAREST), np.uint8)
         index = 0
         while not stop.is_set():
             yield Frame(image, index, index / self.fps)

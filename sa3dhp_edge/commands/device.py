@@ -18,6 +18,7 @@ from sa3dhp_edge.commands.words import (
     Engines,
     Json,
     Model,
+    Smoothing,
     box_px,
     show,
     whole_numbers,
@@ -43,6 +44,9 @@ def run(
     intrinsics: Annotated[Path | None, typer.Option(help="camera.json from `calib camera`.")] = None,
     height_mm: Annotated[float | None, typer.Option(help="The person's height: sizes follow; else 1700.")] = None,
     subject: Annotated[Path | None, typer.Option(help="subject.json from `calib subject`: the height.")] = None,
+    smoothing: Annotated[
+        Smoothing | None, typer.Option(help="Against jitter; else smooth for files, live for cameras.")
+    ] = None,
     threads: Threads = 0,
     backend: Annotated[Backend, typer.Option(help="What computes; auto: TensorRT if built.")] = Backend.AUTO,
     engines: Engines = None,
@@ -78,6 +82,7 @@ def run(
         intrinsics=intrinsics,
         height_mm=_height_mm(height_mm, subject),
         max_frames=max_frames,
+        smoothing=None if smoothing is None else smoothing.value,
         threads=threads,
         backend=backend.value,
         engines=engines,

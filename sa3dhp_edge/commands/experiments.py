@@ -185,6 +185,29 @@ def speed(
     show(result, as_json)
 
 
+@experiment.command("smoothing")
+def smoothing(
+    clips: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clips: video.mp4 and gt_joints.npz.")],
+    out: Annotated[Path, typer.Option(help="Folder for table, figure and plot.")],
+    models: Annotated[list[str], typer.Option("--model", help="Model folders; can be repeated.")] = [SHIPPED],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Measure what smoothing over time does to error, jitter and delay on real clips.
+
+    The network looks at each clip once; every preset then gets the same poses.
+
+    \b
+    Example:
+      sa3dhp-edge experiment smoothing --clips gt3d --out docs/results/smoothing
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.smoothing_study import smoothing as job
+
+    with working():
+        result = job(clips=clips, out=out, models=tuple(models))
+    show(result, as_json)
+
+
 @experiment.command("latency")
 def latency(
     out: Annotated[Path, typer.Option(help="Folder for table and figures.")],

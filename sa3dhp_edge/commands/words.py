@@ -29,6 +29,14 @@ class Backend(str, Enum):
     TENSORRT = "tensorrt"
 
 
+class Smoothing(str, Enum):
+    """What is done about jitter; of `runtime.config.SmoothingName`."""
+
+    RAW = "raw"
+    LIVE = "live"
+    SMOOTH = "smooth"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Model = Annotated[str, typer.Option(help="A model folder made by export, or the model that comes with the program.")]
 Box = Annotated[

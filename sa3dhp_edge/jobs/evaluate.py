@@ -114,7 +114,7 @@ def on_clip_folder(model: Model, clip: Path, box: Box | None) -> Report:
 
     A frame without a pose takes the nearest one in time, so silence earns nothing.
     """
-    truth = _truth(clip)
+    truth = clip_truth(clip)
     found: list[Pose | None] = [None] * len(truth.scored)
     for frame, pose in iterate_poses(model, clip / "video.mp4", box=box, intrinsics=truth.camera):
         if frame.index < len(found):
@@ -186,7 +186,12 @@ def _nearest(poses_mm: Array) -> NDArray[np.intp]:
     return np.asarray(have[np.abs(np.arange(len(poses_mm))[:, None] - have).argmin(1)])
 
 
-def _truth(clip: Path) -> ClipTruth:
+def clip_truth(clip: Path) -> ClipTruth:
+    """Read a clip folder's truth.
+
+    Raises:
+        DataError: there is none, or it is damaged.
+    """
     path = clip / "gt_joints.npz"
     try:
         with path.open("rb") as file, np.load(file) as data:

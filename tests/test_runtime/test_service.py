@@ -180,6 +180,17 @@ assert report.stopped
     assert 50 < len(read_poses(out)) <= 101
 
 
+def test_a_file_is_smoothed_unless_told_otherwise_and_what_the_network_said_is_kept(fake_model, walk_video, tmp_path):
+    plain, smooth = tmp_path / "plain.jsonl", tmp_path / "smooth.jsonl"
+    run_stream(RuntimeConfig(fake_model, video=walk_video, out=plain, smoothing="raw"))
+    run_stream(RuntimeConfig(fake_model, video=walk_video, out=smooth))
+    before, after = ([r for r in read_poses(path) if r["record"] == "pose"] for path in (plain, smooth))
+    assert [r["frame"] for r in before] == [r["frame"] for r in after] == list(range(60))
+    assert all("raw_joints_mm" not in r for r in before)
+    assert [r["joints_mm"] for r in before] == [r["raw_joints_mm"] for r in after]
+    assert all(r["raw_root_mm"] is None and r["root_mm"] is None for r in after)  # the camera is not known
+
+
 def test_iterating_gives_every_frame_and_writes_nothing(fake_model, walk_video):
     model = Model.load(fake_model)
     seen = list(iterate_poses(model, walk_video))
@@ -187,5 +198,6 @@ def test_iterating_gives_every_frame_and_writes_nothing(fake_model, walk_video):
     assert all(pose is not None for _, pose in seen)
     assert [frame.index for frame, _ in seen] == list(range(60))
     stop = threading.Event()
-    assert len([stop.set() for _ in iterate_poses(model, walk_video, box=(50, 60, 170, 180), stop=stop)]) == 1
+    raw = iterate_poses(model, walk_video, box=(50, 60, 170, 180), smoothing="raw", stop=stop)
+    assert len([stop.set() for _ in raw]) == 1
     model.estimate(np.zeros((1, 64, 64, 3), np.uint8))  # the caller's model stays open

@@ -1,0 +1,248 @@
+"""Poses over time: what the network says of each frame by itself becomes one motion.
+
+`live` costs no delay: a gate, then the One Euro filter (Casiez, Roussel and Vogel, CHI 2012) on every joint. `smooth`
+waits a tenth of a second for what comes next: the mean over a moment around each frame follows fast motion without
+lagging behind it, which no filter of the past alone can. Both keep the bones as long as the network says they are, and
+what the network said stays with each pose.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.config import SmoothingConfig
+from sa3dhp_edge.records import Frame, Pose
+from sa3dhp_edge.skeleton import J, bone_directions, bone_lengths_mm, pose_from_directions
+
+Points = NDArray[np.float64]
+Seen = tuple[Frame, Pose | None, float]
+"""A frame, who is in it, and the milliseconds that took."""
+
+_REACH = 3.0
+"""A moment ends where its weights are smaller than those of so many standard deviations."""
+
+
+class AbstractSmoother(ABC):
+    """Takes frames as they come and gives them back, in the same order, none left out, with smoothed poses."""
+
+    @abstractmethod
+    def push(self, seen: Seen) -> list[Seen]:
+        """The next frame; what is ready now."""
+
+    @abstractmethod
+    def rest(self) -> list[Seen]:
+        """At the end: what still waited. The smoother is as new afterwards."""
+
+
+def smoother(cfg: SmoothingConfig) -> AbstractSmoother:
+    """The one that the settings ask for."""
+    kinds: dict[str, type[_Raw] | type[OneEuroSmoother] | type[MomentSmoother]] = {
+        "raw": _Raw, "live": OneEuroSmoother, "smooth": MomentSmoother,
+    }  # fmt: skip
+    return kinds[cfg.preset](cfg)
+
+
+def smoothed(seen: Iterable[Seen], cfg: SmoothingConfig) -> Iterator[Seen]:
+    """Every frame, with its pose smoothed."""
+    one = smoother(cfg)
+    for item in seen:
+        yield from one.push(item)
+    yield from one.rest()
+
+
+@final
+class _Raw(AbstractSmoother):
+    """Changes nothing."""
+
+    def __init__(self, cfg: SmoothingConfig) -> None:
+        del cfg
+
+    def push(self, seen: Seen) -> list[Seen]:
+        return [seen]
+
+    def rest(self) -> list[Seen]:
+        return []
+
+
+class Gate:
+    """Holds points that move faster than people do, for a moment: who keeps it up for longer really is there.
+
+    Points are root-relative joints, so a person who runs past does not count as fast.
+    """
+
+    def __init__(self, cfg: SmoothingConfig) -> None:
+        self._cfg = cfg
+        self._points: Points | None = None
+        self._since_s: Points | None = None
+
+    def pass_on(self, points: Points, time_s: float) -> Points:
+        """(N, 3) mm, the fast ones among them where they were before."""
+        if self._points is None or self._since_s is None:
+            self._points, self._since_s = points.copy(), np.full(len(points), time_s)
+            return points
+        waited_s = time_s - self._since_s
+        moved = np.linalg.norm(points - self._points, axis=-1)
+        fast = (moved > self._cfg.fastest_mm_s * waited_s + self._cfg.noise_mm) & (waited_s <= self._cfg.held_s)
+        self._points = np.where(fast[:, None], self._points, points)
+        self._since_s = np.where(fast, self._since_s, time_s)
+        return self._points
+
+
+class OneEuro:
+    """The One Euro filter on points: a slow one is smoothed much, a fast one hardly."""
+
+    def __init__(self, cfg: SmoothingConfig) -> None:
+        self._cfg = cfg
+        self._points: Points | None = None
+        self._speed: Points | None = None
+
+    def follow(self, points: Points, dt_s: float) -> Points:
+        """(N, 3) mm, `dt_s` after the last ones."""
+        if self._points is None or self._speed is None:
+            self._points, self._speed = points, np.zeros_like(points)
+            return points
+        cfg = self._cfg
+        speed = (points - self._points) / dt_s
+        self._speed = self._speed + _share(np.float64(cfg.speed_cutoff_hz), dt_s) * (speed - self._speed)
+        fast = np.linalg.norm(self._speed, axis=-1, keepdims=True)
+        share = _share(cfg.least_cutoff_hz + cfg.cutoff_hz_per_mm_s * fast, dt_s)
+        self._points = self._points + share * (points - self._points)
+        return self._points
+
+
+def _share(cutoff_hz: NDArray[np.float64] | np.float64, dt_s: float) -> NDArray[np.float64] | np.float64:
+    """Of the newest value in a first-order low pass."""
+    return 1 / (1 + 1 / (2 * math.pi * cutoff_hz * dt_s))
+
+
+@dataclass
+class _Person:
+    """One track's filters."""
+
+    gate: Gate
+    filter: OneEuro
+    last_s: float
+
+
+@final
+class OneEuroSmoother(AbstractSmoother):
+    """`live`: every frame is ready at once."""
+
+    def __init__(self, cfg: SmoothingConfig) -> None:
+        self._cfg = cfg
+        self._people: dict[int, _Person] = {}
+
+    def push(self, seen: Seen) -> list[Seen]:
+        frame, pose, latency_ms = seen
+        now = frame.time_s
+        gone = [k for k, p in self._people.items() if not 0 <= now - p.last_s <= self._cfg.forget_s]
+        for track in gone:
+            del self._people[track]
+        return [seen if pose is None else (frame, self._smooth(pose, now), latency_ms)]
+
+    def rest(self) -> list[Seen]:
+        self._people = {}
+        return []
+
+    def _smooth(self, pose: Pose, now_s: float) -> Pose:
+        cfg = self._cfg
+        one = self._people.setdefault(pose.track, _Person(Gate(cfg), OneEuro(cfg), now_s))
+        dt_s, one.last_s = max(now_s - one.last_s, 1e-6), now_s
+        points = _points(pose)
+        points[:J] = one.gate.pass_on(points[:J], now_s)
+        return _with(pose, one.filter.follow(points, dt_s))
+
+
+@dataclass
+class _Waiting:
+    """A frame with its gated points (18 or 17, 3), or None for nobody."""
+
+    seen: Seen
+    points: Points | None
+
+    @property
+    def time_s(self) -> float:
+        return self.seen[0].time_s
+
+    def is_of(self, pose: Pose) -> bool:
+        """The same person, as well known."""
+        own = self.seen[1]
+        return own is not None and own.track == pose.track and (own.root_mm is None) == (pose.root_mm is None)
+
+
+@final
+class MomentSmoother(AbstractSmoother):
+    """`smooth`: a frame is ready once `lag_s` more have come."""
+
+    def __init__(self, cfg: SmoothingConfig) -> None:
+        self._cfg = cfg
+        self._gates: dict[int, tuple[Gate, float]] = {}
+        self._moment: deque[_Waiting] = deque()
+        self._ready = 0  # so many of the moment were given back already
+
+    def push(self, seen: Seen) -> list[Seen]:
+        given = self.rest() if self._moment and seen[0].time_s <= self._moment[-1].time_s else []
+        self._moment.append(_Waiting(seen, self._gated(seen)))
+        newest_s = self._moment[-1].time_s
+        while newest_s - self._moment[self._ready].time_s >= self._cfg.lag_s:
+            given.append(self._next())
+        return given
+
+    def rest(self) -> list[Seen]:
+        given = []
+        while self._ready < len(self._moment):
+            given.append(self._next())
+        self._moment, self._ready, self._gates = deque(), 0, {}
+        return given
+
+    def _gated(self, seen: Seen) -> Points | None:
+        frame, pose, _ = seen
+        now = frame.time_s
+        self._gates = {k: (g, last) for k, (g, last) in self._gates.items() if now - last <= self._cfg.forget_s}
+        if pose is None:
+            return None
+        gate, _ = self._gates.get(pose.track, (Gate(self._cfg), now))
+        self._gates[pose.track] = gate, now
+        points = _points(pose)
+        points[:J] = gate.pass_on(points[:J], now)
+        return points
+
+    def _next(self) -> Seen:
+        """The oldest frame that waits, smoothed; what no later one needs is forgotten."""
+        frame, pose, latency_ms = self._moment[self._ready].seen
+        if pose is not None:
+            near = [(w.time_s, w.points) for w in self._moment if w.points is not None and w.is_of(pose)]
+            apart = (np.array([t for t, _ in near]) - frame.time_s) / self._cfg.moment_s
+            weights = np.exp(-0.5 * apart**2) * (np.abs(apart) <= _REACH)
+            pose = _with(pose, np.tensordot(weights / weights.sum(), np.stack([p for _, p in near]), 1))
+        self._ready += 1
+        while self._moment[0].time_s < frame.time_s - _REACH * self._cfg.moment_s:
+            self._moment.popleft()
+            self._ready -= 1
+        return frame, pose, latency_ms
+
+
+def _points(pose: Pose) -> Points:
+    """(17, 3) mm joints, and as the 18th the root where it is known."""
+    parts = [pose.joints_mm] if pose.root_mm is None else [pose.joints_mm, pose.root_mm[None]]
+    return np.concatenate(parts).astype(np.float64)
+
+
+def _with(pose: Pose, points: Points) -> Pose:
+    """The pose with smoothed points, its bones as long as before; what it was stays beside it."""
+    bones = pose_from_directions(bone_directions(np.asarray(points[:J], np.float32)), bone_lengths_mm(pose.joints_mm))
+    return replace(
+        pose,
+        joints_mm=bones + np.asarray(points[0], np.float32),
+        root_mm=None if pose.root_mm is None else np.asarray(points[J], np.float32),
+        raw_joints_mm=pose.joints_mm,
+        raw_root_mm=pose.root_mm,
+    )
