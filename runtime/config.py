@@ -122,9 +122,9 @@ class SmoothingConfig:
     """Of smooth: standard deviation in time of the mean around each frame."""
     lag_s: float = 0.12
     """Of smooth: so much of what comes next is waited for."""
-    least_cutoff_hz: float = 2.0
+    least_cutoff_hz: float = 5.0
     """Of live: what a joint at rest is smoothed with."""
-    cutoff_hz_per_mm_s: float = 0.015
+    cutoff_hz_per_mm_s: float = 0.005
     """Of live: how much less a joint is smoothed for each mm/s."""
     speed_cutoff_hz: float = 1.0
     """Of live: what the speeds are smoothed with."""

@@ -138,14 +138,12 @@ class OneEuroSmoother(AbstractSmoother):
 
     def __init__(self, cfg: SmoothingConfig) -> None:
         self._cfg = cfg
-        self._people: dict[int, _Person] = {}
+        self._people: dict[tuple[int, bool], _Person] = {}
 
     def push(self, seen: Seen) -> list[Seen]:
         frame, pose, latency_ms = seen
         now = frame.time_s
-        gone = [k for k, p in self._people.items() if not 0 <= now - p.last_s <= self._cfg.forget_s]
-        for track in gone:
-            del self._people[track]
+        self._people = {k: p for k, p in self._people.items() if 0 <= now - p.last_s <= self._cfg.forget_s}
         return [seen if pose is None else (frame, self._smooth(pose, now), latency_ms)]
 
     def rest(self) -> list[Seen]:
@@ -154,7 +152,7 @@ class OneEuroSmoother(AbstractSmoother):
 
     def _smooth(self, pose: Pose, now_s: float) -> Pose:
         cfg = self._cfg
-        one = self._people.setdefault(pose.track, _Person(Gate(cfg), OneEuro(cfg), now_s))
+        one = self._people.setdefault(_who(pose), _Person(Gate(cfg), OneEuro(cfg), now_s))
         dt_s, one.last_s = max(now_s - one.last_s, 1e-6), now_s
         points = _points(pose)
         points[:J] = one.gate.pass_on(points[:J], now_s)
@@ -162,20 +160,13 @@ class OneEuroSmoother(AbstractSmoother):
 
 
 @dataclass
-class _Waiting:
-    """A frame with its gated points (18 or 17, 3), or None for nobody."""
+class _Instant:
+    """A frame's person, or None, and until it is given back the frame itself."""
 
-    seen: Seen
+    time_s: float
+    who: tuple[int, bool] | None
     points: Points | None
-
-    @property
-    def time_s(self) -> float:
-        return self.seen[0].time_s
-
-    def is_of(self, pose: Pose) -> bool:
-        """The same person, as well known."""
-        own = self.seen[1]
-        return own is not None and own.track == pose.track and (own.root_mm is None) == (pose.root_mm is None)
+    seen: Seen | None
 
 
 @final
@@ -185,12 +176,13 @@ class MomentSmoother(AbstractSmoother):
     def __init__(self, cfg: SmoothingConfig) -> None:
         self._cfg = cfg
         self._gates: dict[int, tuple[Gate, float]] = {}
-        self._moment: deque[_Waiting] = deque()
+        self._moment: deque[_Instant] = deque()
         self._ready = 0  # so many of the moment were given back already
 
     def push(self, seen: Seen) -> list[Seen]:
         given = self.rest() if self._moment and seen[0].time_s <= self._moment[-1].time_s else []
-        self._moment.append(_Waiting(seen, self._gated(seen)))
+        frame, pose, _ = seen
+        self._moment.append(_Instant(frame.time_s, None if pose is None else _who(pose), self._gated(seen), seen))
         newest_s = self._moment[-1].time_s
         while newest_s - self._moment[self._ready].time_s >= self._cfg.lag_s:
             given.append(self._next())
@@ -217,17 +209,24 @@ class MomentSmoother(AbstractSmoother):
 
     def _next(self) -> Seen:
         """The oldest frame that waits, smoothed; what no later one needs is forgotten."""
-        frame, pose, latency_ms = self._moment[self._ready].seen
+        now = self._moment[self._ready]
+        assert now.seen is not None
+        (frame, pose, latency_ms), now.seen = now.seen, None  # pictures are large
         if pose is not None:
-            near = [(w.time_s, w.points) for w in self._moment if w.points is not None and w.is_of(pose)]
-            apart = (np.array([t for t, _ in near]) - frame.time_s) / self._cfg.moment_s
+            near = [(i.time_s, i.points) for i in self._moment if i.points is not None and i.who == now.who]
+            apart = (np.array([t for t, _ in near]) - now.time_s) / self._cfg.moment_s
             weights = np.exp(-0.5 * apart**2) * (np.abs(apart) <= _REACH)
             pose = _with(pose, np.tensordot(weights / weights.sum(), np.stack([p for _, p in near]), 1))
         self._ready += 1
-        while self._moment[0].time_s < frame.time_s - _REACH * self._cfg.moment_s:
+        while self._moment[0].time_s < now.time_s - _REACH * self._cfg.moment_s:
             self._moment.popleft()
             self._ready -= 1
         return frame, pose, latency_ms
+
+
+def _who(pose: Pose) -> tuple[int, bool]:
+    """Whose points may be averaged: of one track, and either with a root or without."""
+    return pose.track, pose.root_mm is None
 
 
 def _points(pose: Pose) -> Points:

@@ -188,6 +188,22 @@ def test_a_root_that_is_not_known_stays_so(cfg: SmoothingConfig) -> None:
     assert all(pose is not None and pose.root_mm is None for _, pose, _ in smoothed(given, cfg))
 
 
+@BOTH
+def test_a_root_may_become_known_and_unknown_again(cfg: SmoothingConfig) -> None:
+    known, unknown = pose_of(standing_mm()), pose_of(standing_mm(), root=None)
+    out = list(smoothed(clip([unknown] * 3 + [known] * 3 + [unknown] * 3), cfg))
+    assert [pose is not None and pose.root_mm is not None for _, pose, _ in out] == [False] * 3 + [True] * 3 + [
+        False
+    ] * 3
+
+
+def test_pictures_are_let_go_of_once_given_back() -> None:
+    one = smoother(SMOOTH)
+    for seen in clip(noisy(30, 10)):
+        one.push(seen)
+    assert sum(i.seen is not None for i in one._moment) <= SMOOTH.lag_s * 30 + 1  # type: ignore[attr-defined]
+
+
 def test_settings_without_sense_are_refused() -> None:
     for wrong in ({"moment_s": 0.0}, {"lag_s": -1.0}, {"held_s": -0.1}, {"fastest_mm_s": float("nan")}):
         with pytest.raises(ConfigError, match="smoothing"):
