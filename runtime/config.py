@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -164,8 +165,8 @@ class RuntimeConfig:
     """What computes the image network; see `runtime.backends.opening`."""
     engines: Path | None = None
     """Where TensorRT's engines are stored; None for the default folder."""
-    camera_timeout_s: float = 5.0
-    """A camera without a frame for so long counts as lost."""
+    camera_timeout_s: float | None = None
+    """A camera without a frame for so long is given up; None tries for ever."""
     finder: FinderConfig = field(default_factory=FinderConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
 
@@ -176,5 +177,7 @@ class RuntimeConfig:
             raise ConfigError(f"a height of {self.height_mm} mm is no person's", "give the height in millimetres")
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"max_frames must be at least 1, got {self.max_frames}")
+        if self.camera_timeout_s is not None and not 0 < self.camera_timeout_s < math.inf:
+            raise ConfigError(f"camera_timeout_s must be positive, got {self.camera_timeout_s}")
         if self.box is not None and self.detector is not None:
             raise ConfigError("a box and a detector exclude each other", "give one of them")

@@ -11,7 +11,7 @@ from sa3dhp_edge.errors import InputError
 
 
 def open_source(
-    *, camera: int | None = None, video: Path | None = None, uri: str | None = None, timeout_s: float = 5.0
+    *, camera: int | None = None, video: Path | None = None, uri: str | None = None, timeout_s: float | None = None
 ) -> AbstractSource:
     """Open exactly one of a camera's index, a video (or a folder of pictures), or an address.
 
@@ -19,7 +19,7 @@ def open_source(
         camera: index as the system counts.
         video: file or folder.
         uri: a path, /dev/videoN, digits, or scheme://…
-        timeout_s: a camera without a frame for so long counts as lost.
+        timeout_s: a camera without a frame for so long is given up; None tries for ever.
 
     Raises:
         InputError: none or several are given, or the one given cannot be used.

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import TypeVar, final
+from typing import Literal, TypeVar, final
 
 import cv2
 import numpy as np
@@ -23,6 +23,8 @@ _PROBE_FRAMES = 31
 _BAD_READS = 10
 """So many failed reads in a row are the end of a video; fewer are damaged frames."""
 
+SourceState = Literal["opening", "live", "stalled", "reopening", "lost", "closed"]
+
 _S = TypeVar("_S", bound="AbstractSource")
 
 
@@ -33,7 +35,8 @@ class AbstractSource(ABC):
         name: what the user called it.
         fps: frames per second, checked for sense.
         size_wh: of every frame, in pixels.
-        live: newest frame wins, and time is the wall's.
+        live: newest frame wins, and time is the monotonic clock's.
+        state: what a live source is doing now; see `runtime.cameras`.
         dropped: frames the input had and nobody got.
         corrupt: frames that could not be decoded.
     """
@@ -42,6 +45,7 @@ class AbstractSource(ABC):
     fps: float
     size_wh: tuple[int, int]
     live: bool = False
+    state: SourceState = "live"
     dropped: int = 0
     corrupt: int = 0
 

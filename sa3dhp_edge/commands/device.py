@@ -35,6 +35,9 @@ def run(
     uri: Annotated[
         str | None, typer.Option("--input", metavar="URI", help="A stream's address, a device or a path.")
     ] = None,
+    camera_timeout_s: Annotated[
+        float | None, typer.Option(min=0.1, help="Give a camera up after so long without a frame; else try for ever.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON Lines file for the poses.")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
@@ -70,6 +73,7 @@ def run(
         camera=camera,
         video=video,
         source=uri,
+        camera_timeout_s=camera_timeout_s,
         out=out,
         overlay=overlay,
         overwrite=overwrite,
