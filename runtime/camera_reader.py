@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from runtime.captures import Capture
 from runtime.newest import Newest
+from runtime.turning import Turn, as_it_is
 
 _BAD_PICTURES = 30
 """So many pictures in a row that cannot be decoded end a connection."""
@@ -29,7 +30,7 @@ class Picture:
         image_bgr: (H, W, 3) uint8.
         number: 0, 1, 2… within the connection.
         captured_s: when it arrived, before it was decoded; monotonic clock.
-        decode_ms: time spent decoding it.
+        decode_ms: time spent decoding and turning it.
     """
 
     image_bgr: NDArray[np.uint8]
@@ -62,10 +63,10 @@ class Reader(Protocol):
 
 @final
 class CameraReader:
-    """Opens a capture and reads it until it fails or is closed; all of that in its thread."""
+    """Opens a capture, reads it and turns its pictures until it fails or is closed; all of that in its thread."""
 
-    def __init__(self, open_capture: Callable[[], Capture]) -> None:
-        self._open = open_capture
+    def __init__(self, open_capture: Callable[[], Capture], turn: Turn = as_it_is) -> None:
+        self._open, self._turn = open_capture, turn
         self._newest = Newest[Picture]()
         self._closed = Event()
         self._ended: str | None = None
@@ -116,7 +117,7 @@ class CameraReader:
                     return f"{bad} pictures in a row cannot be decoded"
                 continue
             bad = 0
-            decode_ms = 1000 * (time.perf_counter() - start)
-            self._newest.put(Picture(np.asarray(image, np.uint8), number, captured_s, decode_ms))
+            turned = self._turn(np.asarray(image, np.uint8))
+            self._newest.put(Picture(turned, number, captured_s, 1000 * (time.perf_counter() - start)))
             number += 1
         return "it was closed"

@@ -16,6 +16,7 @@ from runtime.camera_reader import CameraReader, Picture, Reader
 from runtime.captures import Capture, open_capture
 from runtime.sources import ASSUMED_FPS, AbstractSource, SourceState
 from runtime.stillness import StillWatch
+from runtime.turning import Turn, as_it_is
 from sa3dhp_edge.errors import CameraLost, InputError
 from sa3dhp_edge.records import Frame
 
@@ -50,9 +51,10 @@ class CameraSource(AbstractSource):
     after twice as long each time, at most 30 s.
 
     Args:
-        address: index of a camera, /dev/videoN, or a stream's address.
+        address: index of a camera, /dev/videoN, csi://N, gst:PIPELINE or a stream's address.
         timeout_s: without a frame for so long the camera is given up; None tries for ever.
         capture: opens the device.
+        turn: done to every picture.
         start_reader: starts a connection in a thread; replaced in tests.
         clock: monotonic seconds; replaced in tests.
         pause: waits for a stop so many seconds; replaced in tests.
@@ -69,6 +71,7 @@ class CameraSource(AbstractSource):
         timeout_s: float | None = None,
         capture: Callable[[int | str], Capture] = open_capture,
         *,
+        turn: Turn = as_it_is,
         start_reader: Callable[[], Reader] | None = None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[Event, float], object] = Event.wait,
@@ -76,7 +79,7 @@ class CameraSource(AbstractSource):
         self.name = f"camera {address}" if isinstance(address, int) else address
         self.state: SourceState = "opening"
         self._timeout_s, self._clock, self._pause = timeout_s, clock, pause
-        self._start_reader = start_reader or (lambda: CameraReader(lambda: capture(address)))
+        self._start_reader = start_reader or (lambda: CameraReader(lambda: capture(address), turn))
         self._still, self._still_said = StillWatch(), False
         self._stuck: list[Reader] = []
         self._reshaped = self._corrupt_before = 0

@@ -123,7 +123,9 @@ def nobody_in(source: str) -> NobodyFound:
 
 
 def _open(cfg: RuntimeConfig) -> AbstractSource:
-    return open_source(camera=cfg.camera, video=cfg.video, uri=cfg.source, timeout_s=cfg.camera_timeout_s)
+    return open_source(
+        camera=cfg.camera, video=cfg.video, uri=cfg.source, timeout_s=cfg.camera_timeout_s, cfg=cfg.input
+    )
 
 
 def _intrinsics(path: Path | None, size_wh: tuple[int, int]) -> Intrinsics:

@@ -16,10 +16,13 @@ from sa3dhp_edge.commands.words import (
     Box,
     Detector,
     Engines,
+    Flip,
     Json,
     Model,
+    Rotate,
     box_px,
     show,
+    size_wh,
     whole_numbers,
     working,
 )
@@ -33,8 +36,18 @@ def run(
     camera: Annotated[int | None, typer.Option(min=0, help="A camera by its number.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video file, every frame of it.")] = None,
     uri: Annotated[
-        str | None, typer.Option("--input", metavar="URI", help="A stream's address, a device or a path.")
+        str | None, typer.Option("--input", metavar="URI", help="Any camera, stream, file or `-`; see docs/cameras.md.")
     ] = None,
+    rotate: Annotated[Rotate, typer.Option(help="Turn every picture clockwise, before anything else.")] = Rotate.NONE,
+    flip: Annotated[Flip, typer.Option(help="Then mirror it.")] = Flip.NONE,
+    camera_format: Annotated[
+        str | None, typer.Option(metavar="MJPG", help="Pixel format to ask the camera for.")
+    ] = None,
+    camera_size: Annotated[str | None, typer.Option(metavar="WxH", help="Size to ask the camera for.")] = None,
+    camera_fps: Annotated[float | None, typer.Option(help="Frames per second to ask the camera for.")] = None,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="A file or pipe behaves like a live camera: the newest frame wins.")
+    ] = False,
     camera_timeout_s: Annotated[
         float | None, typer.Option(min=0.1, help="Give a camera up after so long without a frame; else try for ever.")
     ] = None,
@@ -60,12 +73,13 @@ def run(
     Examples:
       sa3dhp-edge run --camera 0 --out poses.jsonl
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
+      sa3dhp-edge run --input rtsp://camera/stream --rotate 90 --out poses.jsonl
       sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
     """
     if sum(given is not None for given in (camera, video, uri)) != 1:
         raise typer.BadParameter("name one of them, and only one", param_hint="--camera, --video, --input")
-    place = box_px(box)
-    from runtime.config import RuntimeConfig
+    place, wanted_wh = box_px(box), size_wh(camera_size, "--camera-size")
+    from runtime.config import InputConfig, RuntimeConfig
     from runtime.service import run_stream
 
     config = RuntimeConfig(
@@ -74,6 +88,7 @@ def run(
         video=video,
         source=uri,
         camera_timeout_s=camera_timeout_s,
+        input=InputConfig(int(rotate.value), flip.value, camera_format, wanted_wh, camera_fps, realtime),
         out=out,
         overlay=overlay,
         overwrite=overwrite,

@@ -2,7 +2,6 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime import inputs
 from runtime.inputs import open_source
 from runtime.sources import FolderSource, VideoSource
 from sa3dhp_edge.errors import InputError
@@ -75,14 +74,3 @@ def test_an_empty_folder_and_two_inputs_are_refused(tmp_path):
         open_source(video=tmp_path)
     with pytest.raises(InputError, match="exactly one"):
         open_source(camera=0, video=tmp_path)
-
-
-def test_addresses_go_where_they_belong(monkeypatch, walk_video):
-    asked = []
-    monkeypatch.setattr(inputs, "CameraSource", lambda address, timeout_s: asked.append(address))
-    for uri in ("3", "/dev/video1", "rtsp://host/stream"):
-        open_source(uri=uri)
-    open_source(camera=2)
-    assert asked == [3, "/dev/video1", "rtsp://host/stream", 2]
-    with open_source(uri=str(walk_video)) as source:
-        assert isinstance(source, VideoSource)
