@@ -25,6 +25,7 @@ KNOWN = "digits, /dev/videoN, csi://N, gst:PIPELINE, rtsp://…, http://…, a v
 _DEVICE = re.compile(r"/dev/video\d+")
 _CSI = re.compile(r"csi://\d+")
 _RAW = re.compile(r"raw:(\d+)x(\d+)@(\d+(?:\.\d+)?)")
+_FD = re.compile(r"fd:(\d{1,4})")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -42,7 +43,7 @@ def open_source(
         camera: index as the system counts.
         video: file or folder.
         uri: digits or /dev/videoN, csi://N (a Jetson's camera), gst:PIPELINE, a network stream, a path, `-` (MJPEG on
-            standard input) or raw:WxH@FPS (BGR frames there).
+            standard input), fd:N (MJPEG on an open file descriptor) or raw:WxH@FPS (BGR frames on standard input).
         timeout_s: a camera or pipe without a frame for so long is given up; None tries for ever.
         cfg: how it is opened and turned.
 
@@ -90,10 +91,12 @@ def _camera_address(uri: str | None) -> str | None:
 
 
 def _pipe(uri: str, timeout_s: float | None, cfg: InputConfig) -> PipeSource | None:
-    if uri == "-":
+    inherited = _FD.fullmatch(uri)
+    if uri == "-" or inherited is not None:
         _refuse_wishes(uri, replace(cfg, camera_fps=None))
+        fd, name = (stdin_fd(), "standard input") if inherited is None else (int(inherited[1]), uri)
         fps = cfg.camera_fps or ASSUMED_FPS
-        return PipeSource(stdin_fd(), "standard input", fps=fps, timeout_s=timeout_s, turn=turn_of(cfg))
+        return PipeSource(fd, name, fps=fps, timeout_s=timeout_s, turn=turn_of(cfg))
     if not uri.startswith("raw:"):
         return None
     form = _RAW.fullmatch(uri)

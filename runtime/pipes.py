@@ -61,6 +61,8 @@ class PipeSource(AbstractSource):
         self._stop = self._closed
         try:
             first = next(self._pictures, None)
+        except (OSError, ValueError) as e:
+            raise InputError(f"{name} cannot be read: {e}", "name an open file descriptor or pipe") from e
         except CameraLost as e:
             raise InputError(f"{name} gives nothing for {_FIRST_S:g} s", "start the program that writes it") from e
         if first is None:

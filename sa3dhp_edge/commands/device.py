@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -101,9 +103,21 @@ def run(
         backend=backend.value,
         engines=engines,
     )
-    with working():
-        report = run_stream(config)
+    with working(), _generated(uri) as source:
+        report = run_stream(replace(config, source=source))
     show(report, as_json)
+
+
+@contextmanager
+def _generated(uri: str | None) -> Iterator[str | None]:
+    """synth:// as the address of a process that draws people; any other address as it is."""
+    if uri != "synth://":
+        yield uri
+        return
+    from sa3dhp_edge.jobs.synth_camera import synth_camera
+
+    with synth_camera() as address:
+        yield address
 
 
 def _height_mm(given: float | None, subject: Path | None) -> float:

@@ -79,6 +79,11 @@ def test_a_terminal_is_no_pipe(monkeypatch):
             open_source(uri="-")
 
 
+def test_a_descriptor_that_is_not_open_is_refused():
+    with pytest.raises(InputError, match="fd:987 cannot be read"):
+        open_source(uri="fd:987")
+
+
 def test_pipelines_end_in_the_newest_bgr_frame():
     csi = pipeline_of("csi://1", InputConfig(camera_size_wh=(1920, 1080), camera_fps=29.97))
     assert csi.startswith("nvarguscamerasrc sensor-id=1 ! video/x-raw(memory:NVMM),width=1920,height=1080")
