@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from threading import Event
@@ -37,6 +38,9 @@ _STEADY_S = 10.0
 _MOST_STUCK = 4
 _MOST_RESHAPED = 3
 _ASPECT_SLACK = 0.01
+
+_PASSWORD = re.compile(r"://[^/@\s]*@")
+"""The name goes into logs and recordings."""
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +80,7 @@ class CameraSource(AbstractSource):
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[Event, float], object] = Event.wait,
     ) -> None:
-        self.name = f"camera {address}" if isinstance(address, int) else address
+        self.name = f"camera {address}" if isinstance(address, int) else _PASSWORD.sub("://***@", address)
         self.state: SourceState = "opening"
         self._timeout_s, self._clock, self._pause = timeout_s, clock, pause
         self._start_reader = start_reader or (lambda: CameraReader(lambda: capture(address), turn))
@@ -116,7 +120,11 @@ class CameraSource(AbstractSource):
 
     def _first_picture(self, reader: Reader) -> NDArray[np.uint8]:
         """Only its size counts: when the first frame is asked for it is old."""
-        hint = "check that it is connected, that no other program uses it, and that you may read the device"
+        hint = (
+            "check the address, the name and password in it, and that the server runs"
+            if "://" in self.name
+            else "check that it is connected, that no other program uses it, and that you may read the device"
+        )
         while self._clock() - self._heard_s < _OPEN_S:
             picture = reader.take(_TICK_S)
             if picture is not None:

@@ -135,6 +135,12 @@ def test_a_camera_without_a_picture_is_an_input_error():
         CameraSource(7, capture=lambda _: FakeCapture(0))
 
 
+def test_a_password_in_an_address_is_not_in_its_name():
+    camera = CameraSource("rtsp://me:secret@host:554/s?a=b@c", capture=lambda _: FakeCapture())
+    camera.close()
+    assert camera.name == "rtsp://***@host:554/s?a=b@c"
+
+
 class MjpegServer:
     """A network camera on this machine that can be killed like one whose power fails."""
 

@@ -18,8 +18,9 @@ from runtime.config import InputConfig, RuntimeConfig
 from runtime.inputs import open_source
 from runtime.realtime import RealtimeSource
 from runtime.sources import FolderSource, VideoSource
-from runtime.turning import turn_of
+from runtime.turning import size_before, turn_of, turned_intrinsics
 from sa3dhp_edge.errors import ConfigError, InputError
+from sa3dhp_edge.geometry import Intrinsics
 
 
 @pytest.fixture
@@ -185,6 +186,29 @@ def test_a_turn_moves_the_corners_where_they_belong():
     assert corners(flip="horizontal") == [[2, 1], [0, 0]]
     assert corners(flip="vertical") == [[0, 0], [1, 2]]
     assert corners(rotate_deg=90, flip="horizontal") == [[1, 0], [2, 0]]
+
+
+@pytest.mark.parametrize("flip", ["none", "horizontal", "vertical"])
+@pytest.mark.parametrize("rotate_deg", [0, 90, 180, 270])
+def test_a_calibration_turns_with_the_pictures(rotate_deg, flip):
+    cfg, (w, h) = InputConfig(rotate_deg, flip), (64, 48)
+    made = Intrinsics((60.0, 55.0), (30.0, 26.0), (-0.2, 0.05, 0.02, -0.03, 0.01))
+    points = np.random.default_rng(0).uniform((-1, -1, 3), (1, 1, 5), (50, 3))
+
+    def seen(camera, xyz):
+        return cv2.projectPoints(xyz, np.zeros(3), np.zeros(3), camera.matrix(), np.array(camera.distortion))[0][:, 0]
+
+    # where each pixel goes, by turning a picture of pixel numbers
+    numbers = np.stack([*np.meshgrid(np.arange(w), np.arange(h)), np.zeros((h, w))], -1).astype(np.uint8)
+    turned = turn_of(cfg)(numbers).astype(float)
+    dy, dx = (turned[1, 0] - turned[0, 0])[:2], (turned[0, 1] - turned[0, 0])[:2]
+    axes = np.stack([dx, dy])  # rows: the turned picture's x and y in the given one's pixels
+    expected = (seen(made, points) - turned[0, 0, :2]) @ axes.T
+    moved = points.copy()
+    moved[:, :2] = points[:, :2] @ axes.T
+    camera = turned_intrinsics(made, (w, h), cfg)
+    assert np.allclose(seen(camera, moved), expected, atol=1e-9)
+    assert size_before(turned.shape[1::-1], cfg) == (w, h)
 
 
 @pytest.mark.parametrize("kind", ["video", "folder"])
