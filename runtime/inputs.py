@@ -20,9 +20,12 @@ from sa3dhp_edge.errors import InputError
 log = logging.getLogger(__name__)
 
 NETWORK = ("rtsp", "rtsps", "rtmp", "http", "https", "tcp", "udp", "srt")
-KNOWN = "digits, /dev/videoN, csi://N, gst:PIPELINE, rtsp://…, http://…, a video, a folder of pictures, -, raw:WxH@FPS"
+KNOWN = (
+    "digits, /dev/videoN, csi://N, gst:PIPELINE, rtsp://…, http://…, a video, a folder of pictures, -, raw:WxH@FPS, "
+    "fd:N, and for `run` synth://"
+)
 
-_DEVICE = re.compile(r"/dev/video\d+")
+_DEVICE = re.compile(r"/dev/(video\d+|v4l/by-(id|path)/[^/]+)")
 _CSI = re.compile(r"csi://\d+")
 _RAW = re.compile(r"raw:(\d+)x(\d+)@(\d+(?:\.\d+)?)")
 _FD = re.compile(r"fd:(\d{1,4})")

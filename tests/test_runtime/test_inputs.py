@@ -40,7 +40,14 @@ def asked(monkeypatch):
 
 def test_addresses_go_where_they_belong(asked, monkeypatch, walk_video, tmp_path):
     monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:   YES (1.20)")
-    uris = ["/dev/video1", "rtsp://u:p@host:554/s?a=1", "https://host/cam.mjpg", "csi://0", "gst:videotestsrc"]
+    uris = [
+        "/dev/video1",
+        "/dev/v4l/by-id/usb-Cam_0-video-index0",
+        "rtsp://u:p@host:554/s?a=1",
+        "https://host/cam.mjpg",
+        "csi://0",
+        "gst:videotestsrc",
+    ]
     for uri in ("3", *uris):
         open_source(uri=uri)
     open_source(camera=2)
