@@ -120,11 +120,7 @@ class CameraSource(AbstractSource):
 
     def _first_picture(self, reader: Reader) -> NDArray[np.uint8]:
         """Only its size counts: when the first frame is asked for it is old."""
-        hint = (
-            "check the address, the name and password in it, and that the server runs"
-            if "://" in self.name
-            else "check that it is connected, that no other program uses it, and that you may read the device"
-        )
+        hint = _hint(self.name)
         while self._clock() - self._heard_s < _OPEN_S:
             picture = reader.take(_TICK_S)
             if picture is not None:
@@ -253,3 +249,11 @@ class CameraSource(AbstractSource):
     def _lost(self, reason: str, hint: str = "check the cable, the power and the network") -> CameraLost:
         self._become("lost", reason)
         return CameraLost(f"{self.name} {reason}", hint)
+
+
+def _hint(name: str) -> str:
+    if name.startswith(("csi://", "gst:")):
+        return "try it with gst-launch-1.0; on a Jetson, `sudo systemctl restart nvargus-daemon` frees the camera"
+    if "://" in name:
+        return "check the address, the name and password in it, and that the server runs"
+    return "check that it is connected, that no other program uses it, and that you may read the device"
