@@ -34,7 +34,8 @@ class World:
 
     @property
     def at(self) -> float:
-        """Seconds since the beginning."""
+        """Seconds since the beginning; a source that never ends fails here."""
+        assert self.now_s < 200_000
         return self.now_s - 1000.0
 
     def open(self) -> Connection:
