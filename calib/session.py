@@ -13,6 +13,9 @@ from runtime.inputs import open_source
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import InputError, OutputError
 
+_TIMEOUT_S = 10.0
+"""Somebody stands there with the board: a camera that is gone is said, not waited for."""
+
 
 def calibrate_camera(
     board: Board, out: Path, *, camera: int | None = None, video: Path | None = None, uri: str | None = None,
@@ -58,5 +61,5 @@ def _look(
 ) -> Views:
     if pictures is not None:
         return views_of_pictures(pictures, board)
-    with open_source(camera=camera, video=video, uri=uri) as source:
+    with open_source(camera=camera, video=video, uri=uri, timeout_s=_TIMEOUT_S) as source:
         return views_of_stream(source, board, say)

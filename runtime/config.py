@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -168,6 +169,36 @@ class ClipConfig:
 
 
 @dataclass(frozen=True)
+class InputConfig:
+    """How an input is opened and its pictures are turned."""
+
+    rotate_deg: int = 0
+    """Turn every picture clockwise before anything looks at it: 0, 90, 180 or 270."""
+    flip: Literal["none", "horizontal", "vertical"] = "none"
+    """Then mirror it: left and right, or top and bottom."""
+    camera_format: str | None = None
+    """Four letters of the pixel format a camera of this machine is asked for: MJPG, YUYV, …"""
+    camera_size_wh: tuple[int, int] | None = None
+    """Size a camera of this machine is asked for, px, before any turn."""
+    camera_fps: float | None = None
+    """Frames per second a camera of this machine is asked for; of `-` what its frames are timed by."""
+    realtime: bool = False
+    """A file's frames come by their time stamps and a pipe's as they are written; the newest wins."""
+
+    def __post_init__(self) -> None:
+        if self.rotate_deg not in (0, 90, 180, 270):
+            raise ConfigError(f"a picture cannot be turned by {self.rotate_deg} degrees", "0, 90, 180 or 270")
+        if self.flip not in ("none", "horizontal", "vertical"):
+            raise ConfigError(f"flip {self.flip!r} is not known", "none, horizontal or vertical")
+        if self.camera_format is not None and not (len(self.camera_format) == 4 and self.camera_format.isascii()):
+            raise ConfigError(f"the camera format {self.camera_format!r} has not four letters", "MJPG or YUYV")
+        if self.camera_size_wh is not None and min(self.camera_size_wh) < 16:
+            raise ConfigError(f"a camera cannot give {self.camera_size_wh} pixels", "for example 1280 and 720")
+        if self.camera_fps is not None and not 0.1 <= self.camera_fps <= 1000:
+            raise ConfigError(f"a camera cannot give {self.camera_fps} frames per second", "for example 30")
+
+
+@dataclass(frozen=True)
 class RuntimeConfig:
     """One run on one camera or video; exactly one of `camera`, `video` and `source` is given."""
 
@@ -178,7 +209,7 @@ class RuntimeConfig:
     video: Path | None = None
     """Video file, or a folder of pictures."""
     source: str | None = None
-    """A path, /dev/videoN, digits, or rtsp://…"""
+    """A camera, stream, pipe, file or folder by one address; see `runtime.inputs`."""
     out: Path | None = None
     """JSON Lines file for the poses."""
     overlay: Path | None = None
@@ -203,8 +234,9 @@ class RuntimeConfig:
     """Where TensorRT's engines are stored; None for the default folder."""
     smoothing: SmoothingName | None = None
     """What is done about jitter; None takes smooth for files and live for cameras."""
-    camera_timeout_s: float = 5.0
-    """A camera without a frame for so long counts as lost."""
+    camera_timeout_s: float | None = None
+    """A camera without a frame for so long is given up; None tries for ever."""
+    input: InputConfig = field(default_factory=InputConfig)
     finder: FinderConfig = field(default_factory=FinderConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
 
@@ -215,5 +247,7 @@ class RuntimeConfig:
             raise ConfigError(f"a height of {self.height_mm} mm is no person's", "give the height in millimetres")
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"max_frames must be at least 1, got {self.max_frames}")
+        if self.camera_timeout_s is not None and not 0 < self.camera_timeout_s < math.inf:
+            raise ConfigError(f"camera_timeout_s must be positive, got {self.camera_timeout_s}")
         if self.box is not None and self.detector is not None:
             raise ConfigError("a box and a detector exclude each other", "give one of them")

@@ -10,7 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from runtime.config import FinderConfig, RuntimeConfig, SmoothingConfig, SmoothingName, TrackerConfig
+from runtime.config import (
+    FinderConfig,
+    InputConfig,
+    RuntimeConfig,
+    SmoothingConfig,
+    SmoothingName,
+    TrackerConfig,
+)
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
 from runtime.inputs import open_source
@@ -22,6 +29,7 @@ from runtime.overlay import OverlayWriter
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource
 from runtime.tracker import Tracker
+from runtime.turning import size_before, turned_intrinsics
 from runtime.yolox import YoloxDetector
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import NobodyFound
@@ -52,7 +60,7 @@ def run_stream(cfg: RuntimeConfig, stop: threading.Event | None = None) -> RunRe
     with ExitStack() as opened:
         opened.callback(model.close)
         source = opened.enter_context(_open(cfg))
-        intrinsics = _intrinsics(cfg.intrinsics, source.size_wh)
+        intrinsics = _intrinsics(cfg.intrinsics, source.size_wh, cfg.input)
         model.warm_up()  # a model that does not run leaves no output behind
         outputs = [opened.enter_context(output) for output in _outputs(cfg, source, intrinsics, model)]
         opened.enter_context(_stopped_by_signals(stop))
@@ -131,11 +139,18 @@ def nobody_in(source: str) -> NobodyFound:
 
 
 def _open(cfg: RuntimeConfig) -> AbstractSource:
-    return open_source(camera=cfg.camera, video=cfg.video, uri=cfg.source, timeout_s=cfg.camera_timeout_s)
+    return open_source(
+        camera=cfg.camera, video=cfg.video, uri=cfg.source, timeout_s=cfg.camera_timeout_s, cfg=cfg.input
+    )
 
 
-def _intrinsics(path: Path | None, size_wh: tuple[int, int]) -> Intrinsics:
-    return Intrinsics.guess(size_wh) if path is None else load_intrinsics(path, size_wh)
+def _intrinsics(path: Path | None, size_wh: tuple[int, int], turn: InputConfig | None = None) -> Intrinsics:
+    """A calibration is of the pictures as the camera gives them."""
+    if path is None:
+        return Intrinsics.guess(size_wh)
+    turn = turn or InputConfig()
+    given_wh = size_before(size_wh, turn)
+    return turned_intrinsics(load_intrinsics(path, given_wh), given_wh, turn)
 
 
 def _outputs(

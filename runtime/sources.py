@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 from types import TracebackType
-from typing import TypeVar, final
+from typing import Literal, TypeVar, final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.turning import Turn, as_it_is
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.records import Frame
 
@@ -22,6 +23,8 @@ ASSUMED_FPS = 30.0
 _PROBE_FRAMES = 31
 _BAD_READS = 10
 """So many failed reads in a row are the end of a video; fewer are damaged frames."""
+
+SourceState = Literal["opening", "live", "stalled", "reopening", "lost", "closed"]
 
 _S = TypeVar("_S", bound="AbstractSource")
 
@@ -33,7 +36,8 @@ class AbstractSource(ABC):
         name: what the user called it.
         fps: frames per second, checked for sense.
         size_wh: of every frame, in pixels.
-        live: newest frame wins, and time is the wall's.
+        live: newest frame wins, and time is the monotonic clock's.
+        state: what a live source is doing now; see `runtime.cameras`.
         dropped: frames the input had and nobody got.
         corrupt: frames that could not be decoded.
     """
@@ -42,6 +46,7 @@ class AbstractSource(ABC):
     fps: float
     size_wh: tuple[int, int]
     live: bool = False
+    state: SourceState = "live"
     dropped: int = 0
     corrupt: int = 0
 
@@ -71,11 +76,12 @@ class VideoSource(AbstractSource):
         InputError: no such file, not a video, or a video without a single frame.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, turn: Turn = as_it_is) -> None:
         if not path.exists():
             raise InputError(f"{path} is not there", "check the path of the video")
-        self.name = str(path)
+        self.name, self._turn = str(path), turn
         first, stamps, reported = _probe(path)
+        first = turn(first)
         self.fps = _sane_fps(stamps, reported)
         self.size_wh = (first.shape[1], first.shape[0])
         self._capture = cv2.VideoCapture(str(path))
@@ -93,8 +99,9 @@ class VideoSource(AbstractSource):
             if not ok or image is None:
                 self.corrupt += 1
                 continue
+            image = self._turn(np.asarray(image, np.uint8))
             decode_ms = 1000 * (time.perf_counter() - start)
-            yield Frame(np.asarray(image, np.uint8), self._next - 1, self._time_s, decode_ms)
+            yield Frame(image, self._next - 1, self._time_s, decode_ms)
 
     def skip(self) -> bool:
         """Go one frame on without converting it; false at the end."""
@@ -130,14 +137,16 @@ class FolderSource(AbstractSource):
         InputError: no pictures, or none that can be read.
     """
 
-    def __init__(self, folder: Path, fps: float = ASSUMED_FPS) -> None:
-        self.name, self.fps = str(folder), fps
+    def __init__(self, folder: Path, fps: float = ASSUMED_FPS, turn: Turn = as_it_is) -> None:
+        self.name, self.fps, self._turn = str(folder), fps, turn
         self._paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
         first = next((image for image in map(_read_picture, self._paths) if image is not None), None)
         if first is None:
             raise InputError(
                 f"{folder} holds no picture that can be read", f"put {', '.join(PICTURE_SUFFIXES)} files there"
             )
+        self._picture_wh = first.shape[1::-1]
+        first = turn(first)
         self.size_wh = (first.shape[1], first.shape[0])
 
     def frames(self, stop: Event) -> Iterator[Frame]:
@@ -149,13 +158,13 @@ class FolderSource(AbstractSource):
             if image is None:
                 self.corrupt += 1
                 continue
-            if image.shape[1::-1] != self.size_wh:
+            if image.shape[1::-1] != self._picture_wh:
                 raise InputError(
                     f"{path} is {image.shape[1]} x {image.shape[0]}, the first picture is "
-                    f"{self.size_wh[0]} x {self.size_wh[1]}",
+                    f"{self._picture_wh[0]} x {self._picture_wh[1]}",
                     "keep pictures of one camera in one folder",
                 )
-            yield Frame(image, index, index / self.fps, 1000 * (time.perf_counter() - start))
+            yield Frame(self._turn(image), index, index / self.fps, 1000 * (time.perf_counter() - start))
 
     def close(self) -> None:
         self._paths = []

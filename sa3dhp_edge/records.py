@@ -23,12 +23,15 @@ class Frame:
         index: 0, 1, 2… as the source counts them; gaps are frames that a live source dropped.
         time_s: seconds since the source's first frame, by its own clock.
         decode_ms: time spent getting it.
+        captured_s: when a live source got it, on the monotonic clock (`time.monotonic`), which no change of the wall's
+            clock moves; None for a file.
     """
 
     image_bgr: NDArray[np.uint8]
     index: int
     time_s: float
     decode_ms: float = 0.0
+    captured_s: float | None = None
 
     def __post_init__(self) -> None:
         if self.image_bgr.ndim != 3 or self.image_bgr.shape[2] != 3 or self.image_bgr.dtype != np.uint8:

@@ -154,6 +154,8 @@ def test_it_runs_as_a_module_from_anywhere(tmp_path: Path) -> None:
         (["run", "--camera", "0", "--height-mm", "1700", "--subject", "s"], "one of them"),
         (["run", "--model", "m"], "only one"),
         (["run", "--model", "m", "--camera", "0", "--video", "v"], "only one"),
+        (["run", "--camera", "0", "--camera-size", "1280"], "1 numbers, not 2"),
+        (["run", "--camera", "0", "--rotate", "45"], "is not one of"),
         (["bench", "--model", "m", "--threads", "two"], "is not numbers"),
         (["bench", "--people", "0"], "below 1"),
         (["bench", "--threads", "-1"], "below 0"),
@@ -395,6 +397,18 @@ def test_run_makes_one_config(call: Call, install: Install) -> None:
     assert (config.video, config.out, config.overlay) == tuple(map(Path, ("v.mp4", "p.jsonl", "o.mp4")))
     assert (config.max_frames, config.overwrite, config.threads, config.camera) == (9, True, 2, None)
     assert config.height_mm == TEMPLATE_HEIGHT_MM
+    assert config.camera_timeout_s is None
+
+
+def test_run_passes_on_how_the_input_is_opened(call: Call, install: Install) -> None:
+    calls = install("runtime.service.run_stream", dict)
+    line = "run --input /dev/video2 --rotate 270 --flip vertical --camera-format MJPG --camera-size 1280x720"
+    assert call(*line.split(), "--camera-fps", "60", "--realtime", "--camera-timeout-s", "20").code == 0
+    (config,) = calls[0]["args"]
+    opened = config.input
+    assert (config.source, config.camera_timeout_s) == ("/dev/video2", 20.0)
+    assert (opened.rotate_deg, opened.flip, opened.camera_format) == (270, "vertical", "MJPG")
+    assert (opened.camera_size_wh, opened.camera_fps, opened.realtime) == ((1280, 720), 60.0, True)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class StillCamera:
 def test_a_camera_runs_without_a_model_named(
     shell: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(inputs, "CameraSource", lambda address, wait_s: CameraSource(address, wait_s, _still))
+    monkeypatch.setattr(inputs, "CameraSource", lambda address, wait_s, *_, **__: CameraSource(address, wait_s, _still))
     outcome = shell("run", "--camera", "0", "--max-frames", "3", "--threads", "1", "--out", "p.jsonl")
     assert outcome.code == 0, outcome.err
     header, *frames = (json.loads(line) for line in Path("p.jsonl").read_text().splitlines())

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,11 +18,14 @@ from sa3dhp_edge.commands.words import (
     Box,
     Detector,
     Engines,
+    Flip,
     Json,
     Model,
+    Rotate,
     Smoothing,
     box_px,
     show,
+    size_wh,
     whole_numbers,
     working,
 )
@@ -34,7 +39,20 @@ def run(
     camera: Annotated[int | None, typer.Option(min=0, help="A camera by its number.")] = None,
     video: Annotated[Path | None, typer.Option(help="A video file, every frame of it.")] = None,
     uri: Annotated[
-        str | None, typer.Option("--input", metavar="URI", help="A stream's address, a device or a path.")
+        str | None, typer.Option("--input", metavar="URI", help="Any camera, stream, file or `-`; see docs/cameras.md.")
+    ] = None,
+    rotate: Annotated[Rotate, typer.Option(help="Turn every picture clockwise, before anything else.")] = Rotate.NONE,
+    flip: Annotated[Flip, typer.Option(help="Then mirror it.")] = Flip.NONE,
+    camera_format: Annotated[
+        str | None, typer.Option(metavar="MJPG", help="Pixel format to ask the camera for.")
+    ] = None,
+    camera_size: Annotated[str | None, typer.Option(metavar="WxH", help="Size to ask the camera for.")] = None,
+    camera_fps: Annotated[float | None, typer.Option(help="Frames per second to ask the camera for.")] = None,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="A file or pipe behaves like a live camera: the newest frame wins.")
+    ] = False,
+    camera_timeout_s: Annotated[
+        float | None, typer.Option(min=0.1, help="Give a camera up after so long without a frame; else try for ever.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="JSON Lines file for the poses.")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
@@ -61,12 +79,13 @@ def run(
     Examples:
       sa3dhp-edge run --camera 0 --out poses.jsonl
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
+      sa3dhp-edge run --input rtsp://camera/stream --rotate 90 --out poses.jsonl
       sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
     """
     if sum(given is not None for given in (camera, video, uri)) != 1:
         raise typer.BadParameter("name one of them, and only one", param_hint="--camera, --video, --input")
-    place = box_px(box)
-    from runtime.config import RuntimeConfig
+    place, wanted_wh = box_px(box), size_wh(camera_size, "--camera-size")
+    from runtime.config import InputConfig, RuntimeConfig
     from runtime.service import run_stream
 
     config = RuntimeConfig(
@@ -74,6 +93,8 @@ def run(
         camera=camera,
         video=video,
         source=uri,
+        camera_timeout_s=camera_timeout_s,
+        input=InputConfig(int(rotate.value), flip.value, camera_format, wanted_wh, camera_fps, realtime),
         out=out,
         overlay=overlay,
         overwrite=overwrite,
@@ -87,9 +108,21 @@ def run(
         backend=backend.value,
         engines=engines,
     )
-    with working():
-        report = run_stream(config)
+    with working(), _generated(uri) as source:
+        report = run_stream(replace(config, source=source))
     show(report, as_json)
+
+
+@contextmanager
+def _generated(uri: str | None) -> Iterator[str | None]:
+    """synth:// as the address of a process that draws people; any other address as it is."""
+    if uri != "synth://":
+        yield uri
+        return
+    from sa3dhp_edge.jobs.synth_camera import synth_camera
+
+    with synth_camera() as address:
+        yield address
 
 
 def _height_mm(given: float | None, subject: Path | None) -> float:

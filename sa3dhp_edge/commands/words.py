@@ -37,6 +37,23 @@ class Smoothing(str, Enum):
     SMOOTH = "smooth"
 
 
+class Flip(str, Enum):
+    """The mirror image of a camera's pictures; of `runtime.config.InputConfig`."""
+
+    NONE = "none"
+    HORIZONTAL = "horizontal"
+    VERTICAL = "vertical"
+
+
+class Rotate(str, Enum):
+    """Degrees clockwise; of `runtime.config.InputConfig`."""
+
+    NONE = "0"
+    RIGHT = "90"
+    HALF = "180"
+    LEFT = "270"
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Model = Annotated[str, typer.Option(help="A model folder made by export, or the model that comes with the program.")]
 Box = Annotated[
@@ -98,6 +115,14 @@ def box_px(text: str | None) -> tuple[float, float, float, float] | None:
     if not (x0 < x1 and y0 < y1):
         raise typer.BadParameter(f"{text!r} is no box: x0 < x1 and y0 < y1 are needed", param_hint="--box")
     return x0, y0, x1, y1
+
+
+def size_wh(text: str | None, option: str) -> tuple[int, int] | None:
+    """WxH in pixels."""
+    if text is None:
+        return None
+    width, height = whole_numbers(text.lower(), option, 2, "x")
+    return width, height
 
 
 @contextlib.contextmanager

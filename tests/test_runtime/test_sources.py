@@ -1,15 +1,10 @@
-import threading
-import time
-
 import cv2
 import numpy as np
 import pytest
 
-from runtime import cameras, inputs
-from runtime.cameras import CameraSource
 from runtime.inputs import open_source
 from runtime.sources import FolderSource, VideoSource
-from sa3dhp_edge.errors import CameraLost, InputError
+from sa3dhp_edge.errors import InputError
 
 
 @pytest.mark.parametrize("fps", [10.0, 25.0, 60.0])
@@ -79,95 +74,3 @@ def test_an_empty_folder_and_two_inputs_are_refused(tmp_path):
         open_source(video=tmp_path)
     with pytest.raises(InputError, match="exactly one"):
         open_source(camera=0, video=tmp_path)
-
-
-def test_addresses_go_where_they_belong(monkeypatch, walk_video):
-    asked = []
-    monkeypatch.setattr(inputs, "CameraSource", lambda address, timeout_s: asked.append(address))
-    for uri in ("3", "/dev/video1", "rtsp://host/stream"):
-        open_source(uri=uri)
-    open_source(camera=2)
-    assert asked == [3, "/dev/video1", "rtsp://host/stream", 2]
-    with open_source(uri=str(walk_video)) as source:
-        assert isinstance(source, VideoSource)
-
-
-class FakeCapture:
-    """Gives `good` frames, then fails in the asked way."""
-
-    def __init__(self, good: int = 10**9, failure: Exception | None = None, period_s: float = 0.002) -> None:
-        self.left, self.failure, self.period_s, self.released = good, failure, period_s, threading.Event()
-
-    def isOpened(self):  # noqa: N802
-        return True
-
-    def grab(self):
-        time.sleep(self.period_s)
-        if self.left == 0 and self.failure is not None:
-            raise self.failure
-        self.left = max(self.left - 1, 0)
-        return self.left > 0
-
-    def retrieve(self):
-        return True, np.zeros((24, 32, 3), np.uint8)
-
-    def get(self, what):
-        return 30.0
-
-    def release(self):
-        self.released.set()
-
-
-def test_the_newest_frame_wins_and_dropped_ones_are_counted():
-    with CameraSource(0, open_capture=lambda _: FakeCapture()) as camera:
-        frames = []
-        for frame in camera:
-            frames.append(frame)
-            time.sleep(0.03)
-            if len(frames) == 5:
-                break
-    steps = np.diff([f.index for f in frames])
-    assert (steps > 1).all()
-    assert camera.dropped == frames[-1].index - len(frames) + 1
-    assert (np.diff([f.time_s for f in frames]) > 0.02).all()
-
-
-def test_the_death_of_the_cameras_thread_is_heard():
-    capture = FakeCapture(5, RuntimeError("cable pulled"))
-    with CameraSource(0, open_capture=lambda _: capture) as camera, pytest.raises(CameraLost, match="cable pulled"):
-        list(camera)
-    assert capture.released.is_set()
-
-
-def test_a_silent_camera_is_lost_after_its_time_and_reopened_before(monkeypatch):
-    monkeypatch.setattr(cameras, "_REOPEN_AFTER_S", 0.01)
-    opened = []
-
-    def opener(_):
-        opened.append(FakeCapture(3))
-        return opened[-1]
-
-    monkeypatch.setattr(cameras, "_WAIT_S", 0.02)
-    with CameraSource(0, 1.0, opener) as camera:
-        frames = [frame for frame, _ in zip(camera, range(6), strict=False)]
-    assert len(opened) > 1, "the camera was reopened"
-    assert len(frames) == 6
-    with CameraSource(0, 0.1, lambda _: FakeCapture(2)) as camera:
-        opened_dead = camera
-        camera._open = lambda _: FakeCapture(0)
-        with pytest.raises(CameraLost, match=r"no frame for 0\.1 s"):
-            list(opened_dead)
-
-
-def test_a_stop_ends_the_wait_for_a_camera():
-    stop = threading.Event()
-    with CameraSource(0, 60.0, lambda _: FakeCapture(2)) as camera:
-        threading.Timer(0.1, stop.set).start()
-        start = time.monotonic()
-        list(camera.frames(stop))
-    assert time.monotonic() - start < 3
-
-
-def test_a_camera_without_a_picture_is_an_input_error():
-    with pytest.raises(InputError, match="cannot be opened"):
-        CameraSource(7, open_capture=lambda _: FakeCapture(0))
