@@ -244,7 +244,10 @@ class CameraSource(AbstractSource):
         if state != self.state:
             level = logging.INFO if state in ("live", "closed") else logging.WARNING
             log.log(level, "%s is %s: %s", self.name, state, reason)
+            self.outages += self.state == "live" and state != "closed"
             self.state = state
+            if self.listener is not None:
+                self.listener(state, reason)
 
     def _lost(self, reason: str, hint: str = "check the cable, the power and the network") -> CameraLost:
         self._become("lost", reason)

@@ -12,7 +12,7 @@ from runtime.config import SmoothingConfig
 from runtime.estimator import Estimator
 from runtime.outputs import AbstractOutput
 from runtime.smoothing import smoothed
-from runtime.sources import AbstractSource
+from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import Tracker
 from sa3dhp_edge.records import Frame, Pose
 
@@ -30,6 +30,7 @@ class RunReport:
         tracks: persons taken, counting somebody who came back again.
         dropped: frames of a live camera that were older than the newest.
         corrupt: frames that could not be decoded.
+        outages: times a live camera gave no more frames and was waited for or opened again.
         seconds: wall time.
         latency_ms: p50 and p95 by stage.
         stopped: ended by the user, not by the input.
@@ -41,6 +42,7 @@ class RunReport:
     tracks: int
     dropped: int
     corrupt: int
+    outages: int
     seconds: float
     latency_ms: dict[str, dict[str, float]]
     stopped: bool
@@ -54,14 +56,17 @@ def run(
     stop: Event,
     max_frames: int | None = None,
     smoothing: SmoothingConfig = RAW,
+    on_state: StateListener | None = None,
 ) -> RunReport:
     """Turn frames into poses until the input ends, `stop` is set or `max_frames` are done.
 
-    Every end, `CameraLost` too, leaves source and outputs closed and the recording whole.
+    Every end, `CameraLost` too, leaves source and outputs closed and the recording whole. While a live
+    source has no frame the loop waits in it; `on_state` hears at once that it does, and when frames come again.
     """
     start = time.monotonic()
     frames = poses = 0
     tracks: set[int] = set()
+    source.listener = on_state
     with ExitStack() as opened:
         opened.enter_context(source)
         for output in outputs:
@@ -82,6 +87,7 @@ def run(
         tracks=len(tracks),
         dropped=source.dropped,
         corrupt=source.corrupt,
+        outages=source.outages,
         seconds=round(time.monotonic() - start, 3),
         latency_ms=estimator.timings.summary(),
         stopped=stop.is_set(),

@@ -11,7 +11,6 @@ from typing import final
 
 from runtime.newest import Newest
 from runtime.sources import AbstractSource
-from sa3dhp_edge.errors import Sa3dhpError
 from sa3dhp_edge.records import Frame
 
 _TICK_S = 0.2
@@ -71,5 +70,5 @@ class RealtimeSource(AbstractSource):
                 now_s = time.monotonic()
                 time_s = frame.time_s if self._paced else now_s - start_s
                 self._newest.put(replace(frame, time_s=time_s, captured_s=now_s))
-        except (Sa3dhpError, OSError, RuntimeError, ValueError) as e:
+        except Exception as e:  # noqa: BLE001 - it is told who takes the frames, whatever it is
             self._failure = e

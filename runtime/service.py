@@ -27,7 +27,7 @@ from runtime.model import Model
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.overlay import OverlayWriter
 from runtime.smoothing import smoothed
-from runtime.sources import AbstractSource
+from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import Tracker
 from runtime.turning import size_before, turned_intrinsics
 from runtime.yolox import YoloxDetector
@@ -40,11 +40,13 @@ from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
 log = logging.getLogger(__name__)
 
 
-def run_stream(cfg: RuntimeConfig, stop: threading.Event | None = None) -> RunReport:
+def run_stream(
+    cfg: RuntimeConfig, stop: threading.Event | None = None, on_state: StateListener | None = None
+) -> RunReport:
     """Estimate poses from a camera or video until it ends, `stop` is set, or the process is asked to stop.
 
     In the main thread the first Ctrl-C or SIGTERM sets `stop`, and the recording is closed whole; the
-    second one ends the process.
+    second one ends the process. `on_state` hears each change of a live camera's state, with its reason.
 
     Raises:
         ModelError, InputError, OutputError: a model, input or output that cannot be used.
@@ -66,10 +68,10 @@ def run_stream(cfg: RuntimeConfig, stop: threading.Event | None = None) -> RunRe
         opened.enter_context(_stopped_by_signals(stop))
         tracker = Tracker(finder, cfg.tracker)
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
-        report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing)
+        report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state)
     log.info(
-        "%s: %d frames, %d poses, %d dropped, %d damaged",
-        *(report.source, report.frames, report.poses, report.dropped, report.corrupt),
+        "%s: %d frames, %d poses, %d dropped, %d damaged, %d outages",
+        *(report.source, report.frames, report.poses, report.dropped, report.corrupt, report.outages),
     )
     if report.poses == 0 and not report.stopped and not source.live:
         raise nobody_in(report.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
 from types import TracebackType
@@ -25,6 +25,8 @@ _BAD_READS = 10
 """So many failed reads in a row are the end of a video; fewer are damaged frames."""
 
 SourceState = Literal["opening", "live", "stalled", "reopening", "lost", "closed"]
+StateListener = Callable[[SourceState, str], None]
+"""Hears what a live source does from now on, and why."""
 
 _S = TypeVar("_S", bound="AbstractSource")
 
@@ -40,6 +42,8 @@ class AbstractSource(ABC):
         state: what a live source is doing now; see `runtime.cameras`.
         dropped: frames the input had and nobody got.
         corrupt: frames that could not be decoded.
+        outages: times a live source that was live gave no more frames, or none that may be used.
+        listener: hears each change of `state` at once, in the thread that takes the frames, also while none comes.
     """
 
     name: str
@@ -49,6 +53,8 @@ class AbstractSource(ABC):
     state: SourceState = "live"
     dropped: int = 0
     corrupt: int = 0
+    outages: int = 0
+    listener: StateListener | None = None
 
     @abstractmethod
     def frames(self, stop: Event) -> Iterator[Frame]:

@@ -157,6 +157,19 @@ def test_gone_without_a_limit_is_tried_for_ever():
     assert len(world.opened_s) == pytest.approx(86_400 / 30, rel=0.02)
 
 
+def test_an_outage_is_told_while_it_lasts_and_counted_once():
+    world = World(lambda at: "silent" if 5 < at < 65 else noise(at))
+    source, told = world.source(), []
+    source.listener = lambda state, reason: told.append((world.at, state, reason))
+    seen = frames_until(world, source, 90)
+    assert [state for _, state, _ in told] == ["stalled", "reopening", "live"]
+    assert told[0][0] < 7.5
+    assert not [at for at, _ in seen if told[0][0] < at < told[-1][0]], "no frame is made up meanwhile"
+    assert source.outages == 1
+    source.close()
+    assert (told[-1][1], source.outages) == ("closed", 1)
+
+
 def test_a_frozen_camera_is_opened_again(caplog):
     frozen = noise(0.5)
     world = World(lambda at: frozen if at > 5 and len(world.opened_s) == 1 else noise(at))

@@ -256,6 +256,18 @@ def test_an_error_behind_a_real_time_source_is_heard(tmp_path):
         list(source)
 
 
+@pytest.mark.parametrize("error", [cv2.error("decoder"), MemoryError("full"), ZeroDivisionError("bug")])
+def test_whatever_ends_a_real_time_source_is_no_end_of_file(list_source, error):
+    class Breaking(list_source):
+        def frames(self, stop):
+            yield from super().frames(stop)
+            raise error
+
+    source = RealtimeSource(Breaking([np.zeros((20, 30, 3), np.uint8)] * 2), paced=False)
+    with source, pytest.raises(type(error)):
+        list(source)
+
+
 def test_a_program_in_front_of_a_pipe_is_followed(fake_model, tmp_path, frame_at):
     """The whole way, from a pipe of JPEG pictures to poses."""
     stream = b"".join(cv2.imencode(".jpg", frame_at((110 + i, 120)))[1].tobytes() for i in range(12))

@@ -152,6 +152,29 @@ def test_a_lost_camera_ends_the_run_with_everything_closed(fake_model, frame_at,
     assert output.closed
 
 
+def test_an_outage_reaches_who_asked_before_the_next_frame(fake_model, frame_at, list_source):
+    class Faltering(list_source):
+        def frames(self, stop):
+            for frame in super().frames(stop):
+                if frame.index == 3:
+                    self.outages += 1
+                    self.listener("reopening", "a read failed")
+                    self.listener("live", "pictures again")
+                yield frame
+
+    output, told = Recording(), []
+    report = run(
+        Faltering([frame_at((110, 120))] * 5),
+        tracker(),
+        estimator_for(fake_model),
+        [output],
+        threading.Event(),
+        on_state=lambda state, reason: told.append((len(output.poses), state, reason)),
+    )
+    assert told == [(3, "reopening", "a read failed"), (3, "live", "pictures again")]
+    assert (report.frames, report.outages) == (5, 1)
+
+
 def test_ctrl_c_leaves_whole_lines_and_a_good_exit(fake_model, tmp_path, frame_at, make_video):
     video = make_video(tmp_path / "long.mp4", [frame_at((110, 120))] * 100)
     out = tmp_path / "p.jsonl"
