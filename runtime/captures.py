@@ -23,7 +23,7 @@ _LOW_LATENCY = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
 """Packets are not gathered before they are decoded; TCP, since a lost packet smears the picture for seconds."""
 _CSI_WH = (1280, 720)
 _PIPELINE_END = "videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
-_environment = threading.Lock()
+_environment, _openings = threading.Lock(), 0
 
 
 class Capture(Protocol):
@@ -99,14 +99,21 @@ def _wishes(cfg: InputConfig) -> Iterator[tuple[int, float]]:
 
 @contextmanager
 def _ffmpeg_options() -> Iterator[None]:
-    """OpenCV takes these from the environment only; what the user set there is left alone."""
-    if _FFMPEG_OPTIONS in os.environ:
-        yield
-        return
+    """OpenCV takes these from the environment only; what the user set there is left alone.
+
+    Several streams may be opened at once: the last one clears up.
+    """
+    global _openings
     with _environment:
-        os.environ[_FFMPEG_OPTIONS] = _LOW_LATENCY
+        ours = _openings > 0 or _FFMPEG_OPTIONS not in os.environ
+        if ours:
+            _openings += 1
+            os.environ[_FFMPEG_OPTIONS] = _LOW_LATENCY
     try:
         yield
     finally:
-        with _environment:
-            os.environ.pop(_FFMPEG_OPTIONS, None)
+        if ours:
+            with _environment:
+                _openings -= 1
+                if not _openings:
+                    os.environ.pop(_FFMPEG_OPTIONS, None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Callable
 from threading import Event
 
 import numpy as np
 import pytest
 
+from runtime import captures
 from runtime.camera_reader import Picture
 from runtime.cameras import CameraSource
 from sa3dhp_edge.errors import CameraLost, InputError
@@ -282,3 +284,17 @@ def test_a_camera_that_gives_no_first_picture_is_refused_at_once(gives, said):
         world.source()
     assert not isinstance(e.value, CameraLost)
     assert world.at < 16
+
+
+def test_streams_that_open_at_once_share_the_options_and_the_users_own_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+    monkeypatch.delenv(name, raising=False)
+    with captures._ffmpeg_options():
+        with captures._ffmpeg_options():
+            assert "low_delay" in os.environ[name]
+        assert "low_delay" in os.environ[name]
+    assert name not in os.environ
+    monkeypatch.setenv(name, "rtsp_transport;udp")
+    with captures._ffmpeg_options():
+        assert os.environ[name] == "rtsp_transport;udp"
+    assert os.environ[name] == "rtsp_transport;udp"
