@@ -34,6 +34,7 @@ class RunReport:
         seconds: wall time.
         latency_ms: p50 and p95 by stage.
         stopped: ended by the user, not by the input.
+        missed: frames that slow outputs lack, all outputs together.
     """
 
     source: str
@@ -46,6 +47,7 @@ class RunReport:
     seconds: float
     latency_ms: dict[str, dict[str, float]]
     stopped: bool
+    missed: int = 0
 
 
 def run(
@@ -73,7 +75,7 @@ def run(
             opened.enter_context(output)
         for frame, pose, latency_ms in smoothed(poses_of(source, tracker, estimator, stop), smoothing):
             for output in outputs:
-                output.write(frame, pose, latency_ms)
+                output.write(frame, () if pose is None else (pose,), latency_ms)
             frames += 1
             if pose is not None:
                 poses += 1
@@ -91,6 +93,7 @@ def run(
         seconds=round(time.monotonic() - start, 3),
         latency_ms=estimator.timings.summary(),
         stopped=stop.is_set(),
+        missed=sum(output.missed for output in outputs),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
@@ -26,20 +27,22 @@ _INSET_SHARE = 0.24
 _REACH_MM = 1150.0
 
 
-def draw(frame_bgr: NDArray[np.uint8], pose: Pose | None, latency_ms: float) -> NDArray[np.uint8]:
-    """A copy of the frame with box, skeleton, numbers and two turned views; the person's left is blue."""
+def draw(frame_bgr: NDArray[np.uint8], poses: Sequence[Pose], latency_ms: float) -> NDArray[np.uint8]:
+    """A copy of the frame with boxes, skeletons, numbers and two turned views of the first; a person's left is blue."""
     picture = frame_bgr.copy()
     thick = max(1, round(max(picture.shape[:2]) / 400))
-    if pose is None:
+    if not poses:
         _text(picture, "nobody", (8, 8), thick)
         return picture
-    x0, y0, x1, y1 = (round(v) for v in pose.box_xyxy_px)
-    cv2.rectangle(picture, (x0, y0), (x1, y1), _LIGHT, thick)
-    _bones(picture, pose.joints_px, 2 * thick)
-    _text(picture, f"track {pose.track}  confidence {pose.confidence:.2f}  {latency_ms:.0f} ms", (8, 8), thick)
+    for row, pose in enumerate(poses):
+        x0, y0, x1, y1 = (round(v) for v in pose.box_xyxy_px)
+        cv2.rectangle(picture, (x0, y0), (x1, y1), _LIGHT, thick)
+        _bones(picture, pose.joints_px, 2 * thick)
+        text = f"track {pose.track}  confidence {pose.confidence:.2f}  {latency_ms:.0f} ms"
+        _text(picture, text, (8, 8 + round(row * (14 * thick + 8))), thick)
     side = round(_INSET_SHARE * min(picture.shape[:2]))
     for i, (name, angle_deg) in enumerate(_VIEWS):
-        _inset(picture, pose.joints_mm, name, angle_deg, (8 + i * (side + 8), picture.shape[0] - side - 8), side)
+        _inset(picture, poses[0].joints_mm, name, angle_deg, (8 + i * (side + 8), picture.shape[0] - side - 8), side)
     return picture
 
 
@@ -68,12 +71,12 @@ class OverlayWriter(AbstractOutput):
             self._video = None
             raise OutputError(f"{path} cannot be opened for video", "check the folder and that it may be written to")
 
-    def write(self, frame: Frame, pose: Pose | None, latency_ms: float) -> None:
+    def write(self, frame: Frame, poses: Sequence[Pose], latency_ms: float) -> None:
         if self._video is None:
             raise OutputError(f"{self._path} is closed already")
         if frame.image_bgr.shape[1::-1] != self._size_wh:
             raise OutputError(f"{self._path} takes frames of {self._size_wh}, got {frame.image_bgr.shape[1::-1]}")
-        self._video.write(draw(frame.image_bgr, pose, latency_ms))
+        self._video.write(draw(frame.image_bgr, poses, latency_ms))
         self._frames += 1
 
     def close(self) -> None:

@@ -49,6 +49,23 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 
 @contextmanager
+def publish_file(path: Path) -> Iterator[Path]:
+    """Write the yielded file in pieces; it takes `path`'s name when the block ends well, and goes when it does not."""
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as e:
+        raise OutputError(f"{path} cannot be written: {e.strerror}", "free some space or name another path") from e
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
 def publish_folder(folder: Path) -> Iterator[Path]:
     """Fill the yielded folder; it takes `folder`'s name when the block ends well, and goes when it does not."""
     try:

@@ -9,7 +9,7 @@
 Poses of a recording are what a model saw, not truth. A frame set's joints are relative to the pelvis, in the frame of
 the crop: what is written there has no place in front of a camera.
 
-Compared with this project's own writers (runtime/outputs.py, frameset.py), which are the only ones.
+Compared with this project's own writers (runtime/outputs/, frameset.py), which are the only ones.
 """
 
 from __future__ import annotations

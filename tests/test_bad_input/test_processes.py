@@ -131,7 +131,7 @@ def test_a_recording_on_a_disk_that_fills_up_is_whole_so_far(
         left[0] -= done
         return done
 
-    monkeypatch.setattr("runtime.outputs.os.write", write)
+    monkeypatch.setattr("runtime.outputs.jsonl.os.write", write)
     line = ("run", "--model", tiny_model, "--video", person_video, "--box", "40,0,280,240")
     outcome = shell(*line, "--out", "p.jsonl", "--overlay", "o.mp4")
     assert outcome.code == 1

@@ -35,7 +35,7 @@ def _record(folder: Path, tracks: dict[int, int], camera: Intrinsics = CAMERA, r
     with PoseWriter(path, Stream("walk.avi", 25.0, (320, 240), camera, 1700.0), model) as writer:
         for index in range(max(tracks) + 2):
             frame = Frame(np.zeros((240, 320, 3), np.uint8), index, index / 25)
-            writer.write(frame, _pose(tracks[index], root) if index in tracks else None, 1.0)
+            writer.write(frame, (_pose(tracks[index], root),) if index in tracks else (), 1.0)
     return path
 
 

@@ -110,8 +110,8 @@ class Recording(AbstractOutput):
     def __init__(self, stop: threading.Event | None = None, at: int = -1) -> None:
         self.poses, self.closed, self._stop, self._at = [], False, stop, at
 
-    def write(self, frame, pose, latency_ms):
-        self.poses.append(pose)
+    def write(self, frame, poses, latency_ms):
+        self.poses.append(poses)
         if frame.index == self._at:
             assert self._stop is not None
             self._stop.set()

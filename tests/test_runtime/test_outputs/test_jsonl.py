@@ -36,9 +36,9 @@ def contract(fake_model):
 def test_the_records_have_exactly_the_promised_fields(contract, tmp_path):
     with PoseWriter(tmp_path / "p.jsonl", STREAM, contract) as writer:
         known = dataclasses.replace(some_pose(), expected_error_mm=123.456, expected_pa_error_mm=98.76)
-        writer.write(FRAME, known, 12.3456)
-        writer.write(FRAME, some_pose(root=False), 12.3456)
-        writer.write(FRAME, None, 1.0)
+        writer.write(FRAME, (known,), 12.3456)
+        writer.write(FRAME, (some_pose(root=False),), 12.3456)
+        writer.write(FRAME, (), 1.0)
     header, pose, rootless, empty = read_poses(tmp_path / "p.jsonl")
     assert list(header)[:11] == [
         *("record", "schema", "unit", "camera_frame", "root", "joints", "parents", "source", "fps", "size_wh", "model")
@@ -66,22 +66,29 @@ def test_the_records_have_exactly_the_promised_fields(contract, tmp_path):
     assert empty == {"record": "empty", "frame": 7, "time_s": 0.2333}
 
 
+def test_every_person_of_a_frame_has_a_record(contract, tmp_path):
+    with PoseWriter(tmp_path / "p.jsonl", STREAM, contract) as writer:
+        writer.write(FRAME, [dataclasses.replace(some_pose(), track=track) for track in (4, 2)], 1.0)
+    _, *records = read_poses(tmp_path / "p.jsonl")
+    assert [(r["record"], r["frame"], r["track"]) for r in records] == [("pose", 7, 4), ("pose", 7, 2)]
+
+
 def test_a_new_model_writes_a_new_header(contract, tmp_path):
     with PoseWriter(tmp_path / "p.jsonl", STREAM, contract) as writer:
-        writer.write(FRAME, None, 1.0)
+        writer.write(FRAME, (), 1.0)
         writer.new_model(contract)
-        writer.write(FRAME, None, 1.0)
+        writer.write(FRAME, (), 1.0)
     kinds = [r["record"] for r in read_poses(tmp_path / "p.jsonl")]
     assert kinds == ["header", "empty", "header", "empty"]
 
 
 def test_lines_are_on_disk_as_soon_as_they_are_written(contract, tmp_path):
     writer = PoseWriter(tmp_path / "p.jsonl", STREAM, contract)
-    writer.write(FRAME, some_pose(), 1.0)
+    writer.write(FRAME, (some_pose(),), 1.0)
     assert len(read_poses(tmp_path / "p.jsonl")) == 2
     writer.close()
     with pytest.raises(OutputError, match="closed"):
-        writer.write(FRAME, None, 1.0)
+        writer.write(FRAME, (), 1.0)
 
 
 def test_an_existing_file_is_refused_unless_asked(contract, tmp_path):
@@ -101,9 +108,9 @@ def test_a_short_write_is_taken_back_and_said(contract, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", lambda fd, data: whole_write(fd, data[: len(data) // 2]))
         with pytest.raises(OutputError, match="lines so far are whole"):
-            writer.write(FRAME, some_pose(), 1.0)
+            writer.write(FRAME, (some_pose(),), 1.0)
     assert len(read_poses(path)) == 1
-    writer.write(FRAME, None, 1.0)
+    writer.write(FRAME, (), 1.0)
     assert [r["record"] for r in read_poses(path)] == ["header", "empty"]
     writer.close()
 
@@ -126,7 +133,7 @@ def test_the_reader_names_a_damaged_line(tmp_path, text, message):
 
 def test_the_reader_names_a_cut_line(contract, tmp_path):
     with PoseWriter(tmp_path / "p.jsonl", STREAM, contract) as writer:
-        writer.write(FRAME, some_pose(), 1.0)
+        writer.write(FRAME, (some_pose(),), 1.0)
     path = tmp_path / "p.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(DataError, match="line 2 is damaged"):
@@ -137,17 +144,19 @@ def test_the_reader_names_a_cut_line(contract, tmp_path):
 
 def test_drawing_changes_a_copy_and_marks_the_sides():
     before = FRAME.image_bgr.copy()
-    picture = draw(FRAME.image_bgr, some_pose(), 12.0)
+    picture = draw(FRAME.image_bgr, (some_pose(),), 12.0)
     assert np.array_equal(FRAME.image_bgr, before)
     assert (picture != before).any(axis=-1).mean() > 0.02
-    assert (draw(FRAME.image_bgr, None, 1.0) != before).any()
+    assert (draw(FRAME.image_bgr, (), 1.0) != before).any()
+    other = dataclasses.replace(some_pose(), box_xyxy_px=(150.0, 100.0, 300.0, 230.0))
+    assert (draw(FRAME.image_bgr, (some_pose(), other), 12.0) != picture)[150:, 300].any()
 
 
 def test_the_overlay_appears_whole_when_it_is_closed(tmp_path):
     path = tmp_path / "o.mp4"
     with OverlayWriter(path, 30.0, (320, 240)) as writer:
         for _ in range(5):
-            writer.write(FRAME, some_pose(), 1.0)
+            writer.write(FRAME, (some_pose(),), 1.0)
         assert not path.exists()
     capture = cv2.VideoCapture(str(path))
     count = 0

@@ -1,0 +1,32 @@
+"""CSV: one row per frame and person, units in the column names."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from runtime.outputs.tables import poses_in
+from sa3dhp_edge.atomic import publish_file
+from sa3dhp_edge.skeleton import JOINTS
+
+COLUMNS = (
+    *("frame", "time_s", "track", "confidence", "root_x_mm", "root_y_mm", "root_z_mm"),
+    *(f"{joint}_{axis}_mm" for joint in JOINTS for axis in "xyz"),
+    *(f"{joint}_{axis}_px" for joint in JOINTS for axis in "xy"),
+)
+
+
+def write_csv(recording: Path, path: Path) -> None:
+    """All persons of a recording; `root_*` is empty where the place is unknown, a frame with nobody has no row.
+
+    Raises:
+        DataError, OutputError: a damaged recording; a disk that refuses.
+    """
+    with publish_file(path) as new, new.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(COLUMNS)
+        for _, frame, time_s, pose in poses_in(recording):
+            if pose is not None:
+                root = pose["root_mm"] or ("", "", "")
+                joints = [v for name in ("joints_mm", "joints_px") for point in pose[name] for v in point]
+                rows.writerow((frame, time_s, pose["track"], pose["confidence"], *root, *joints))
