@@ -36,7 +36,10 @@ def run(
     uri: Annotated[
         str | None, typer.Option("--input", metavar="URI", help="A stream's address, a device or a path.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="JSON Lines file for the poses.")] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Poses as .jsonl, .csv, .npz, .bvh, .trc or .c3d; can be repeated."),
+    ] = None,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     box: Box = None,
@@ -61,6 +64,7 @@ def run(
     Examples:
       sa3dhp-edge run --camera 0 --out poses.jsonl
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
+      sa3dhp-edge run --video hall.mp4 --out poses.jsonl --out walk.bvh --out walk.trc
       sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
     """
     if sum(given is not None for given in (camera, video, uri)) != 1:
@@ -74,7 +78,7 @@ def run(
         camera=camera,
         video=video,
         source=uri,
-        out=out,
+        out=tuple(out or ()),
         overlay=overlay,
         overwrite=overwrite,
         box=place,
