@@ -210,8 +210,8 @@ class RuntimeConfig:
     """Video file, or a folder of pictures."""
     source: str | None = None
     """A camera, stream, pipe, file or folder by one address; see `runtime.inputs`."""
-    out: Path | None = None
-    """JSON Lines file for the poses."""
+    out: Path | tuple[Path, ...] | None = None
+    """File or files for the poses; the suffix says the format, see `runtime.outputs.formats`."""
     overlay: Path | None = None
     """mp4 file for the pictures with the skeleton drawn on them."""
     overwrite: bool = False
@@ -239,6 +239,11 @@ class RuntimeConfig:
     input: InputConfig = field(default_factory=InputConfig)
     finder: FinderConfig = field(default_factory=FinderConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+
+    @property
+    def outs(self) -> tuple[Path, ...]:
+        """`out` as any number of files."""
+        return (self.out,) if isinstance(self.out, Path) else self.out or ()
 
     def __post_init__(self) -> None:
         if sum(x is not None for x in (self.camera, self.video, self.source)) != 1:

@@ -25,6 +25,8 @@ from runtime.intrinsics import load_intrinsics
 from runtime.loop import RunReport, poses_of, run
 from runtime.model import Model
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
+from runtime.outputs.apart import Apart
+from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
 from runtime.overlay import OverlayWriter
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
@@ -38,6 +40,9 @@ from sa3dhp_edge.records import Box, Frame, Pose
 from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
 
 log = logging.getLogger(__name__)
+
+_POSES_WAIT, _PICTURES_WAIT = 300, 8
+"""Frames of a live source that may wait for a slow disk: ten seconds of poses, or pictures of some MB each."""
 
 
 def run_stream(
@@ -54,9 +59,9 @@ def run_stream(
         NobodyFound: a whole video without a person; it is recorded as empty frames.
     """
     stop = stop or threading.Event()
-    for path in (cfg.out, cfg.overlay):
-        if path is not None and not cfg.overwrite:
-            refuse_existing(path, "name another path, or replace it with --overwrite")
+    plan = plan_outputs(cfg.outs, cfg.overwrite)
+    if cfg.overlay is not None and not cfg.overwrite:
+        refuse_existing(cfg.overlay, "name another path, or replace it with --overwrite")
     model = Model.load(cfg.model, cfg.threads, cfg.backend, cfg.engines)
     finder = make_finder(cfg.box, cfg.detector, cfg.finder, cfg.threads)
     with ExitStack() as opened:
@@ -64,11 +69,12 @@ def run_stream(
         source = opened.enter_context(_open(cfg))
         intrinsics = _intrinsics(cfg.intrinsics, source.size_wh, cfg.input)
         model.warm_up()  # a model that does not run leaves no output behind
-        outputs = [opened.enter_context(output) for output in _outputs(cfg, source, intrinsics, model)]
+        outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model)]
         opened.enter_context(_stopped_by_signals(stop))
         tracker = Tracker(finder, cfg.tracker)
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
-        report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state)
+        with made_afterwards(plan, cfg.overwrite):
+            report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state)
     log.info(
         "%s: %d frames, %d poses, %d dropped, %d damaged, %d outages",
         *(report.source, report.frames, report.poses, report.dropped, report.corrupt, report.outages),
@@ -156,13 +162,16 @@ def _intrinsics(path: Path | None, size_wh: tuple[int, int], turn: InputConfig |
 
 
 def _outputs(
-    cfg: RuntimeConfig, source: AbstractSource, intrinsics: Intrinsics, model: Model
+    cfg: RuntimeConfig, plan: OutPlan, source: AbstractSource, intrinsics: Intrinsics, model: Model
 ) -> Iterator[AbstractOutput]:
-    if cfg.out is not None:
-        stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
-        yield PoseWriter(cfg.out, stream, model.contract, cfg.overwrite)
+    """The recordings last: where another output cannot be opened, none is begun."""
     if cfg.overlay is not None:
-        yield OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
+        overlay = OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
+        yield Apart(overlay, str(cfg.overlay), _PICTURES_WAIT, pictures=True) if source.live else overlay
+    stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
+    for path in plan.lines:
+        poses = PoseWriter(path, stream, model.contract, cfg.overwrite)
+        yield Apart(poses, str(path), _POSES_WAIT) if source.live else poses
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sa3dhp_edge import __version__
-from sa3dhp_edge.commands import calibration, data, device, engines, experiments, models, training
+from sa3dhp_edge.commands import calibration, data, device, engines, experiments, models, recordings, training
 from sa3dhp_edge.errors import Sa3dhpError
 
 app = typer.Typer(
@@ -29,6 +29,8 @@ app.command("pretrain")(training.pretrain)
 app.command("adapt")(training.adapt)
 app.command("export")(models.export)
 app.command("run")(device.run)
+app.command("convert")(recordings.convert)
+app.command("schema")(recordings.schema)
 app.command("eval")(models.evaluate)
 app.command("bench")(device.bench)
 app.command("doctor")(device.doctor)

@@ -33,6 +33,8 @@ COMMANDS = (
     "adapt",
     "export",
     "run",
+    "convert",
+    "schema",
     "eval",
     "bench",
     "calib camera",
@@ -121,7 +123,7 @@ def test_the_list_of_commands_is_complete() -> None:
         assert not line[0].endswith("..."), "the first sentence is too long for the list"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "schema"])  # which prints JSON already
 def test_every_result_can_be_read_by_a_program(command: str) -> None:
     assert "--json" in help_of(command)
 
@@ -388,13 +390,32 @@ def test_a_command_is_one_call(call: Call, install: Install, line: str, job: str
     assert calls == [wanted]
 
 
+def test_the_schema_is_printed_whole(call: Call) -> None:
+    outcome = call("schema")
+    assert (outcome.code, json.loads(outcome.out)["title"]) == (0, "sa3dhp-edge/poses/1")
+
+
+def test_convert_is_one_call_and_an_unknown_suffix_a_clear_error(call: Call, install: Install) -> None:
+    Path("p.jsonl").write_text("")
+    outcome = call("convert", "p.jsonl", "--out", "w.fbx")
+    assert outcome.code == 1
+    assert "w.fbx: no format is called .fbx" in outcome.err
+    assert "known are .csv, .npz, .bvh, .trc, .c3d" in outcome.err
+    calls = install("runtime.outputs.formats.convert", dict)
+    assert call("convert", "p.jsonl", "--out", "w.bvh", "--out", "w.trc", "--overwrite").code == 0
+    assert calls == [{"args": (Path("p.jsonl"), [Path("w.bvh"), Path("w.trc")], True)}]
+
+
 def test_run_makes_one_config(call: Call, install: Install) -> None:
     calls = install("runtime.service.run_stream", dict)
-    line = "run --model m --video v.mp4 --out p.jsonl --overlay o.mp4 --max-frames 9 --overwrite --threads 2"
+    line = (
+        "run --model m --video v.mp4 --out p.jsonl --out w.bvh --overlay o.mp4 --max-frames 9 --overwrite --threads 2"
+    )
     assert call(*line.split()).code == 0
     (config,) = calls[0]["args"]
     assert config.model == "m"
-    assert (config.video, config.out, config.overlay) == tuple(map(Path, ("v.mp4", "p.jsonl", "o.mp4")))
+    assert (config.video, config.overlay) == (Path("v.mp4"), Path("o.mp4"))
+    assert config.outs == (Path("p.jsonl"), Path("w.bvh"))
     assert (config.max_frames, config.overwrite, config.threads, config.camera) == (9, True, 2, None)
     assert config.height_mm == TEMPLATE_HEIGHT_MM
     assert config.camera_timeout_s is None

@@ -90,9 +90,9 @@ def made_afterwards(plan: OutPlan, overwrite: bool) -> Iterator[None]:
     """
     try:
         yield
-    except Sa3dhpError:
+    except Sa3dhpError as ended:
         try:
-            _make(plan, overwrite)
+            _make(plan, overwrite, keep=isinstance(ended, OutputError))
         except Sa3dhpError as e:
             log.warning("%s", e.message)  # what ended the run is the error to show
         raise
@@ -137,14 +137,14 @@ def convert(recording: Path, outs: Sequence[Path], overwrite: bool = False) -> C
         raise OutputError(f"{outs[0]} cannot be written: {e.strerror}", "free some space or name another path") from e
 
 
-def _make(plan: OutPlan, overwrite: bool) -> None:
+def _make(plan: OutPlan, overwrite: bool, keep: bool = False) -> None:
     if plan.source is None:
         return
     try:
         convert(plan.source, plan.made, overwrite)
     except Sa3dhpError as e:
         raise OutputError(f"{e.message}; the poses are whole in {plan.source}", f"then `{_command(plan)}`") from e
-    if plan.temporary:
+    if plan.temporary and not keep:
         plan.source.unlink(missing_ok=True)
 
 

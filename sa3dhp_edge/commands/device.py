@@ -54,7 +54,10 @@ def run(
     camera_timeout_s: Annotated[
         float | None, typer.Option(min=0.1, help="Give a camera up after so long without a frame; else try for ever.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="JSON Lines file for the poses.")] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Poses as .jsonl, .csv, .npz, .bvh, .trc or .c3d; can be repeated."),
+    ] = None,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     box: Box = None,
@@ -79,6 +82,7 @@ def run(
     Examples:
       sa3dhp-edge run --camera 0 --out poses.jsonl
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
+      sa3dhp-edge run --video hall.mp4 --out poses.jsonl --out walk.bvh --out walk.trc
       sa3dhp-edge run --input rtsp://camera/stream --rotate 90 --out poses.jsonl
       sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
     """
@@ -95,7 +99,7 @@ def run(
         source=uri,
         camera_timeout_s=camera_timeout_s,
         input=InputConfig(int(rotate.value), flip.value, camera_format, wanted_wh, camera_fps, realtime),
-        out=out,
+        out=tuple(out or ()),
         overlay=overlay,
         overwrite=overwrite,
         box=place,
