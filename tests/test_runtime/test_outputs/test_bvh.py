@@ -10,11 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from runtime.config import RuntimeConfig
+from runtime.outputs import read_poses
 from runtime.outputs.bvh_rotations import NODES, TWIST_DEG_S, RotationSolver, euler_degrees
 from runtime.outputs.formats import convert
+from runtime.service import run_stream
+from sa3dhp_edge.datasets.trc import read_trc
 from sa3dhp_edge.skeleton import JOINTS, PARENTS, TEMPLATE_BONE_MM, bone_lengths_mm
 
 Y_UP = (1, -1, -1)
+VIDEO = Path(__file__).parents[4] / "shared" / "data" / "videos" / "one_by_one.mp4"
 
 
 @dataclass
@@ -188,3 +193,22 @@ def test_angles_are_those_of_the_rotation_also_at_a_right_angle():
     again = euler_degrees(turns, None)
     back = np.array([[rotation("Z", z) @ rotation("X", x) @ rotation("Y", y)] for ((z, x, y),) in again])
     assert np.abs(turns - back).max() < 1e-6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not VIDEO.exists(), reason="no recordings here")
+def test_a_run_on_a_real_video_comes_back_from_its_files(tmp_path):
+    outs = tuple(tmp_path / f"r{suffix}" for suffix in (".jsonl", ".trc", ".bvh", ".npz"))
+    run_stream(RuntimeConfig("shipped", video=VIDEO, out=outs, max_frames=120, threads=1))
+    poses = {r["frame"]: r for r in read_poses(outs[0]) if r["record"] == "pose" and r["track"] == 1}
+    assert len(poses) > 20
+    found, markers = positions_mm(outs[2]), read_trc(outs[1]).xyz_mm
+    with np.load(outs[3], allow_pickle=False) as file:
+        table = file["joints_mm"][:, 0]
+    start = min(poses)
+    assert len(found) == len(markers) == max(poses) - start + 1
+    for frame, pose in poses.items():
+        truth = np.array(pose["joints_mm"]) * Y_UP
+        assert np.abs(markers[frame - start] - truth).max() < 0.1
+        assert np.abs(table[frame] * Y_UP - truth).max() < 0.1
+        assert np.linalg.norm(found[frame - start] - truth, axis=-1).max() < 1
