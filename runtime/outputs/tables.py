@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,23 @@ _AT_ONCE = 1024
 Table = NDArray[np.void]
 
 
+@final
+class Tracks(Mapping[int, Table]):
+    """Person -> (N,) of ROW; each is mapped when it is asked for, since a mapped file takes one of the open files."""
+
+    def __init__(self, folder: Path, tracks: tuple[int, ...]) -> None:
+        self._files = {track: folder / f"{track}.rows" for track in tracks}
+
+    def __getitem__(self, track: int) -> Table:
+        return _mapped(self._files[track], ROW)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
 @dataclass(frozen=True)
 class Tables:
     """A recording.
@@ -47,7 +65,7 @@ class Tables:
 
     fps: float
     frames: Table
-    tracks: dict[int, Table]
+    tracks: Tracks
 
 
 def poses_in(path: Path) -> Iterator[tuple[int, int, float, dict[str, Any] | None]]:
@@ -66,9 +84,9 @@ def poses_in(path: Path) -> Iterator[tuple[int, int, float, dict[str, Any] | Non
             continue
         pose = record if record["record"] == "pose" else None
         try:
-            now = (int(record["frame"]), float(record["time_s"]))
-            if pose is not None and not (_shaped(pose) and isinstance(pose["track"], int)):
+            if not _sound(record):
                 raise ValueError
+            now = (record["frame"], float(record["time_s"]))
         except (KeyError, TypeError, ValueError, OverflowError) as e:
             raise DataError(
                 f"{path}, line {number}: no record of this schema", "`sa3dhp-edge schema` describes it"
@@ -110,8 +128,7 @@ def load_tables(path: Path, folder: Path) -> Tables:
             _flush(folder, frames, waiting)
             count = 0
     _flush(folder, frames, waiting)
-    tracks = {track: _mapped(folder / f"{track}.rows", ROW) for track in seen}
-    return Tables(float(first["fps"]), _mapped(folder / "frames", FRAME), tracks)
+    return Tables(float(first["fps"]), _mapped(folder / "frames", FRAME), Tracks(folder, tuple(seen)))
 
 
 def positions_mm(rows: Table, in_camera_space: bool) -> NDArray[np.float64]:
@@ -128,6 +145,22 @@ def pieces_of(rows: Table, size: int = 4096) -> Iterator[Table]:
 
 def _positive(value: Any) -> bool:
     return isinstance(value, (int, float)) and 0 < value < 1e6
+
+
+def _sound(record: dict[str, Any]) -> bool:
+    if not (_whole(record["frame"]) and _finite(record["time_s"])):
+        return False
+    if record["record"] == "pose":
+        return _whole(record["track"]) and _finite(record["confidence"]) and _shaped(record)
+    return bool(record["record"] == "empty")
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**63
+
+
+def _finite(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 def _shaped(pose: dict[str, Any]) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 import os
 import re
+import resource
 from pathlib import Path
 
 import c3d
@@ -225,6 +227,40 @@ def test_unknown_suffixes_existing_files_and_damage_are_refused(record, walk_peo
     with pytest.raises(DataError, match="line 2: no record"):
         convert(path, [tmp_path / "b.trc", tmp_path / "b.csv"])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.track9.trc", "walk.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("record", "person"), ("frame", 1.5), ("frame", 10**30), ("time_s", float("nan")), ("time_s", "0"),
+        ("track", True), ("track", 10**30), ("confidence", None), ("confidence", "high"), ("joints_mm", [[0, 0, 0]]),
+        ("root_mm", [0, 0, None]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("suffix", [".csv", ".npz"])
+def test_a_record_that_is_not_of_the_schema_is_named(record, walk_people, tmp_path, key, value, suffix):
+    path = record(walk_people)
+    lines = path.read_text().splitlines()
+    good = json.loads(lines[5])
+    for broken in (good | {key: value}, {k: v for k, v in good.items() if k != key}):
+        path.write_text("\n".join([*lines[:5], json.dumps(broken), *lines[6:]]) + "\n")
+        with pytest.raises(DataError, match="line 6"):
+            convert(path, [tmp_path / f"a{suffix}"])
+        assert [p.name for p in tmp_path.iterdir()] == ["walk.jsonl"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no list of open files")
+def test_more_people_than_files_may_be_open(record, walk_people, tmp_path):
+    path = record([{i: walk_people[i % 40][1]} for i in range(200)])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (sum(1 for _ in Path("/proc/self/fd").iterdir()) + 50, hard))
+    try:
+        made = convert(path, [tmp_path / "a.npz", tmp_path / "a.c3d"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (made.tracks, len(made.files)) == (200, 201)
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
+        assert file["track"][:, 0].tolist() == list(range(200))
 
 
 def test_a_line_that_a_power_cut_left_in_two_is_left_out_and_said(record, walk_people, tmp_path, caplog):
