@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ from sa3dhp_edge.skeleton import J, bone_directions, bone_lengths_mm, pose_from_
 Points = NDArray[np.float64]
 Seen = tuple[Frame, Pose | None, float]
 """A frame, who is in it, and the milliseconds that took."""
+
+_Who = tuple[int, bool]
+"""Whose points may be averaged: of one track, and either without a root or with one."""
+T = TypeVar("T")
 
 _REACH = 3.0
 """A moment ends where its weights are smaller than those of so many standard deviations."""
@@ -43,33 +47,19 @@ class AbstractSmoother(ABC):
 
 
 def smoother(cfg: SmoothingConfig) -> AbstractSmoother:
-    """The one that the settings ask for."""
-    kinds: dict[str, type[_Raw] | type[OneEuroSmoother] | type[MomentSmoother]] = {
-        "raw": _Raw, "live": OneEuroSmoother, "smooth": MomentSmoother,
-    }  # fmt: skip
-    return kinds[cfg.preset](cfg)
+    """The one for `live` or `smooth`."""
+    return OneEuroSmoother(cfg) if cfg.preset == "live" else MomentSmoother(cfg)
 
 
 def smoothed(seen: Iterable[Seen], cfg: SmoothingConfig) -> Iterator[Seen]:
-    """Every frame, with its pose smoothed."""
+    """Every frame, with its pose smoothed; as they are where the preset is `raw`."""
+    if cfg.preset == "raw":
+        yield from seen
+        return
     one = smoother(cfg)
     for item in seen:
         yield from one.push(item)
     yield from one.rest()
-
-
-@final
-class _Raw(AbstractSmoother):
-    """Changes nothing."""
-
-    def __init__(self, cfg: SmoothingConfig) -> None:
-        del cfg
-
-    def push(self, seen: Seen) -> list[Seen]:
-        return [seen]
-
-    def rest(self) -> list[Seen]:
-        return []
 
 
 class Gate:
@@ -103,9 +93,11 @@ class OneEuro:
         self._cfg = cfg
         self._points: Points | None = None
         self._speed: Points | None = None
+        self._last_s = 0.0
 
-    def follow(self, points: Points, dt_s: float) -> Points:
-        """(N, 3) mm, `dt_s` after the last ones."""
+    def follow(self, points: Points, time_s: float) -> Points:
+        """(N, 3) mm, later than the last ones."""
+        dt_s, self._last_s = max(time_s - self._last_s, 1e-6), time_s
         if self._points is None or self._speed is None:
             self._points, self._speed = points, np.zeros_like(points)
             return points
@@ -123,13 +115,24 @@ def _share(cutoff_hz: NDArray[np.float64] | np.float64, dt_s: float) -> NDArray[
     return 1 / (1 + 1 / (2 * math.pi * cutoff_hz * dt_s))
 
 
-@dataclass
-class _Person:
-    """One track's filters."""
+class _ByPerson(Generic[T]):
+    """What is remembered of each person; who was away for longer than `forget_s`, or comes before he left, is new."""
 
-    gate: Gate
-    filter: OneEuro
-    last_s: float
+    def __init__(self, make: Callable[[], T], forget_s: float) -> None:
+        self._make, self._forget_s = make, forget_s
+        self._known: dict[Hashable, tuple[T, float]] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def of(self, who: Hashable, now_s: float) -> T:
+        """That of a person who is seen now."""
+        known = self._known.items()
+        self._known = {k: (thing, last) for k, (thing, last) in known if 0 <= now_s - last <= self._forget_s}
+        thing, _ = self._known.get(who, (None, 0.0))
+        thing = self._make() if thing is None else thing
+        self._known[who] = thing, now_s
+        return thing
 
 
 @final
@@ -138,25 +141,20 @@ class OneEuroSmoother(AbstractSmoother):
 
     def __init__(self, cfg: SmoothingConfig) -> None:
         self._cfg = cfg
-        self._people: dict[tuple[int, bool], _Person] = {}
+        self.rest()
 
     def push(self, seen: Seen) -> list[Seen]:
         frame, pose, latency_ms = seen
-        now = frame.time_s
-        self._people = {k: p for k, p in self._people.items() if 0 <= now - p.last_s <= self._cfg.forget_s}
-        return [seen if pose is None else (frame, self._smooth(pose, now), latency_ms)]
+        return [seen if pose is None else (frame, self._smooth(pose, frame.time_s), latency_ms)]
 
     def rest(self) -> list[Seen]:
-        self._people = {}
+        cfg = self._cfg
+        self._people = _ByPerson(lambda: (Gate(cfg), OneEuro(cfg)), cfg.forget_s)
         return []
 
     def _smooth(self, pose: Pose, now_s: float) -> Pose:
-        cfg = self._cfg
-        one = self._people.setdefault(_who(pose), _Person(Gate(cfg), OneEuro(cfg), now_s))
-        dt_s, one.last_s = max(now_s - one.last_s, 1e-6), now_s
-        points = _points(pose)
-        points[:J] = one.gate.pass_on(points[:J], now_s)
-        return _with(pose, one.filter.follow(points, dt_s))
+        gate, low_pass = self._people.of(_who(pose), now_s)
+        return _with(pose, low_pass.follow(_gated(gate, pose, now_s), now_s))
 
 
 @dataclass
@@ -164,7 +162,7 @@ class _Instant:
     """A frame's person, or None, and until it is given back the frame itself."""
 
     time_s: float
-    who: tuple[int, bool] | None
+    who: _Who | None
     points: Points | None
     seen: Seen | None
 
@@ -175,14 +173,11 @@ class MomentSmoother(AbstractSmoother):
 
     def __init__(self, cfg: SmoothingConfig) -> None:
         self._cfg = cfg
-        self._gates: dict[int, tuple[Gate, float]] = {}
-        self._moment: deque[_Instant] = deque()
-        self._ready = 0  # so many of the moment were given back already
+        self._begin()
 
     def push(self, seen: Seen) -> list[Seen]:
         given = self.rest() if self._moment and seen[0].time_s <= self._moment[-1].time_s else []
-        frame, pose, _ = seen
-        self._moment.append(_Instant(frame.time_s, None if pose is None else _who(pose), self._gated(seen), seen))
+        self._moment.append(self._instant(seen))
         newest_s = self._moment[-1].time_s
         while newest_s - self._moment[self._ready].time_s >= self._cfg.lag_s:
             given.append(self._next())
@@ -192,20 +187,21 @@ class MomentSmoother(AbstractSmoother):
         given = []
         while self._ready < len(self._moment):
             given.append(self._next())
-        self._moment, self._ready, self._gates = deque(), 0, {}
+        self._begin()
         return given
 
-    def _gated(self, seen: Seen) -> Points | None:
+    def _begin(self) -> None:
+        cfg = self._cfg
+        self._gates = _ByPerson(lambda: Gate(cfg), cfg.forget_s)
+        self._moment: deque[_Instant] = deque()
+        self._ready = 0  # so many of the moment were given back already
+
+    def _instant(self, seen: Seen) -> _Instant:
         frame, pose, _ = seen
-        now = frame.time_s
-        self._gates = {k: (g, last) for k, (g, last) in self._gates.items() if now - last <= self._cfg.forget_s}
         if pose is None:
-            return None
-        gate, _ = self._gates.get(pose.track, (Gate(self._cfg), now))
-        self._gates[pose.track] = gate, now
-        points = _points(pose)
-        points[:J] = gate.pass_on(points[:J], now)
-        return points
+            return _Instant(frame.time_s, None, None, seen)
+        gate = self._gates.of(pose.track, frame.time_s)
+        return _Instant(frame.time_s, _who(pose), _gated(gate, pose, frame.time_s), seen)
 
     def _next(self) -> Seen:
         """The oldest frame that waits, smoothed; what no later one needs is forgotten."""
@@ -224,15 +220,14 @@ class MomentSmoother(AbstractSmoother):
         return frame, pose, latency_ms
 
 
-def _who(pose: Pose) -> tuple[int, bool]:
-    """Whose points may be averaged: of one track, and either with a root or without."""
+def _who(pose: Pose) -> _Who:
     return pose.track, pose.root_mm is None
 
 
-def _points(pose: Pose) -> Points:
-    """(17, 3) mm joints, and as the 18th the root where it is known."""
-    parts = [pose.joints_mm] if pose.root_mm is None else [pose.joints_mm, pose.root_mm[None]]
-    return np.concatenate(parts).astype(np.float64)
+def _gated(gate: Gate, pose: Pose, now_s: float) -> Points:
+    """(17, 3) mm joints without those that jump, and as the 18th the root where it is known."""
+    joints = gate.pass_on(pose.joints_mm.astype(np.float64), now_s)
+    return joints if pose.root_mm is None else np.concatenate([joints, pose.root_mm[None].astype(np.float64)])
 
 
 def _with(pose: Pose, points: Points) -> Pose:

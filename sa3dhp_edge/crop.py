@@ -121,9 +121,7 @@ class ShrunkFirst(NamedTuple):
     crop_from_small: Array
 
 
-def shrunk_first(
-    crop: CropCamera, frame_wh: tuple[int, int], size_px: int, field: float = 1.0
-) -> ShrunkFirst:  # fmt: skip
+def shrunk_first(crop: CropCamera, frame_wh: tuple[int, int], size_px: int, field: float = 1.0) -> ShrunkFirst:
     """How to shrink a frame before the warp.
 
     Warping alone would skip pixels where the crop is less than half as fine as the frame: there it is shrunk by a whole

@@ -189,7 +189,9 @@ def speed(
 def smoothing(
     clips: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clips: video.mp4 and gt_joints.npz.")],
     out: Annotated[Path, typer.Option(help="Folder for table, figure and plot.")],
-    models: Annotated[list[str], typer.Option("--model", help="Model folders; can be repeated.")] = [SHIPPED],  # noqa: B006
+    models: Annotated[
+        list[str] | None, typer.Option("--model", help="Model folders, can be repeated; else the shipped one.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure what smoothing over time does to error, jitter and delay on real clips.
@@ -204,7 +206,7 @@ def smoothing(
     from sa3dhp_edge.experiments.smoothing_study import smoothing as job
 
     with working():
-        result = job(clips=clips, out=out, models=tuple(models))
+        result = job(clips=clips, out=out, models=tuple(models or [SHIPPED]))
     show(result, as_json)
 
 

@@ -22,12 +22,12 @@ from sa3dhp_edge.atomic import write_bytes, write_text
 from sa3dhp_edge.checkpoint import write_json
 from sa3dhp_edge.errors import DataError
 from sa3dhp_edge.experiments.proving_ground import commit, machine
-from sa3dhp_edge.jobs.evaluate import COMMON, ClipTruth, clip_figures, clip_truth
+from sa3dhp_edge.jobs.evaluate import by_frame, clip_figures, clip_truth, common_joints_mm
 from sa3dhp_edge.jobs.run_folder import Report
 from sa3dhp_edge.records import Frame, Pose
 from sa3dhp_edge.report.dots import DotPanel, change_dots
 from sa3dhp_edge.report.tables import Cell, Column, markdown_table
-from sa3dhp_edge.skeleton import JOINTS, TEMPLATE_BONE_MM, pose_from_directions
+from sa3dhp_edge.skeleton import TEMPLATE_BONE_MM, pose_from_directions
 
 PRESETS: tuple[SmoothingName, ...] = get_args(SmoothingName)
 SPEEDS_MM_S = (200.0, 2000.0)
@@ -77,16 +77,10 @@ def _of_clip(model: str, folder: Path) -> Iterator[Report]:
     seen: list[Seen] = [(Frame(_NO_PICTURE, frame.index, frame.time_s), pose, 0.0) for frame, pose in raw]
     loaded.close()
     for preset in PRESETS:
-        yield {"preset": preset} | _figures(list(smoothed(seen, SmoothingConfig(preset))), truth)
-
-
-def _figures(seen: Sequence[Seen], truth: ClipTruth) -> Report:
-    index = [JOINTS.index(name) for name in COMMON]
-    poses = np.full(truth.joints_mm.shape, np.nan)
-    for frame, pose, _ in seen:
-        if pose is not None and frame.index < len(poses):
-            poses[frame.index] = pose.joints_mm[index]
-    return clip_figures(poses, truth.joints_mm, truth.scored)
+        found = by_frame(
+            ((frame, pose) for frame, pose, _ in smoothed(seen, SmoothingConfig(preset))), len(truth.scored)
+        )
+        yield {"preset": preset} | clip_figures(common_joints_mm(found), truth.joints_mm, truth.scored)
 
 
 def lag_ms(preset: SmoothingName, speed_mm_s: float, fps: float = 30.0) -> float:

@@ -16,6 +16,7 @@ Figures, in mm where no other unit is named:
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from sa3dhp_edge.errors import DataError, NobodyFound
 from sa3dhp_edge.frameset import FrameSet, picture_px
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.jobs.run_folder import Report
-from sa3dhp_edge.records import Box, Pose
+from sa3dhp_edge.records import Box, Frame, Pose
 from sa3dhp_edge.skeleton import JOINTS
 
 COMMON = {
@@ -40,6 +41,7 @@ COMMON = {
     "right_wrist": "r_wrist", "left_shoulder": "l_shoulder", "left_elbow": "l_elbow", "left_wrist": "l_wrist",
 }  # fmt: skip
 """Our joint -> the clip folder's name for the same place."""
+_INDEX = [JOINTS.index(name) for name in COMMON]
 _DIAGONALS = (("right_shoulder", "left_hip"), ("left_shoulder", "right_hip"))
 
 Array = NDArray[np.float64]
@@ -115,26 +117,34 @@ def on_clip_folder(model: Model, clip: Path, box: Box | None) -> Report:
     A frame without a pose takes the nearest one in time, so silence earns nothing.
     """
     truth = clip_truth(clip)
-    found: list[Pose | None] = [None] * len(truth.scored)
-    for frame, pose in iterate_poses(model, clip / "video.mp4", box=box, intrinsics=truth.camera):
-        if frame.index < len(found):
-            found[frame.index] = pose
+    found = by_frame(iterate_poses(model, clip / "video.mp4", box=box, intrinsics=truth.camera), len(truth.scored))
     if not any(found):
         raise NobodyFound(f"nobody was found in {clip / 'video.mp4'}", "give --box x0,y0,x1,y1")
-    index = [JOINTS.index(name) for name in COMMON]
-    poses = np.full(truth.joints_mm.shape, np.nan)
-    for n, pose in enumerate(found):
-        if pose is not None:
-            poses[n] = pose.joints_mm[index]
+    poses = common_joints_mm(found)
     report = clip_figures(poses, truth.joints_mm, truth.scored)
     nearest = [found[n] for n in _nearest(poses)[truth.scored]]
     if truth.joints_px is not None:
-        px = np.stack([p.joints_px[index] for p in nearest if p is not None]).astype(float)
+        px = np.stack([p.joints_px[_INDEX] for p in nearest if p is not None]).astype(float)
         report |= in_picture(px, truth.joints_px[truth.scored], tuple(COMMON))
     roots = [p.root_mm for p in nearest if p is not None and p.root_mm is not None]
     if len(roots) == len(nearest):
         report |= of_root(np.stack(roots).astype(float), truth.joints_mm[truth.scored, 0])
     return report
+
+
+def by_frame(seen: Iterable[tuple[Frame, Pose | None]], frames: int) -> list[Pose | None]:
+    """The poses of the first so many frames of an input, None where there is nobody."""
+    found: list[Pose | None] = [None] * frames
+    for frame, pose in seen:
+        if frame.index < frames:
+            found[frame.index] = pose
+    return found
+
+
+def common_joints_mm(found: Sequence[Pose | None]) -> Array:
+    """(T, 13, 3) mm on the joints `COMMON`, NaN where there is nobody."""
+    nobody = np.full((len(JOINTS), 3), np.nan)
+    return np.stack([nobody if pose is None else pose.joints_mm for pose in found])[:, _INDEX].astype(np.float64)
 
 
 def clip_figures(poses_mm: Array, truth_mm: Array, scored: NDArray[np.bool_]) -> Report:

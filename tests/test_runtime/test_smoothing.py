@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from runtime.config import SmoothingConfig
-from runtime.smoothing import AbstractSmoother, Seen, smoothed, smoother
+from runtime.smoothing import AbstractSmoother, MomentSmoother, OneEuroSmoother, Seen, smoothed, smoother
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.geometry import rotation_about_x, rotation_about_y
 from sa3dhp_edge.records import Frame, Pose
@@ -167,19 +167,19 @@ def test_a_clock_that_goes_back_does_no_harm(cfg: SmoothingConfig) -> None:
 
 
 def test_smooth_waits_as_long_as_it_says_and_keeps_few_frames() -> None:
-    one = smoother(SMOOTH)
+    one = MomentSmoother(SMOOTH)
     waiting = 0
     for seen in clip(noisy(300, 10), fps=100.0):
         waiting += 1 - len(one.push(seen))
         assert waiting <= SMOOTH.lag_s * 100 + 1
-        assert len(one._moment) <= (SMOOTH.lag_s + 3 * SMOOTH.moment_s) * 100 + 3  # type: ignore[attr-defined]
+        assert len(one._moment) <= (SMOOTH.lag_s + 3 * SMOOTH.moment_s) * 100 + 3
 
 
 def test_people_who_left_are_forgotten() -> None:
-    one = smoother(LIVE)
+    one = OneEuroSmoother(LIVE)
     for n in range(200):
         one.push((Frame(PICTURE, n, float(n)), pose_of(standing_mm(), track=n), 0.0))
-    assert len(one._people) == 1  # type: ignore[attr-defined]
+    assert len(one._people) == 1
 
 
 @BOTH
@@ -198,10 +198,10 @@ def test_a_root_may_become_known_and_unknown_again(cfg: SmoothingConfig) -> None
 
 
 def test_pictures_are_let_go_of_once_given_back() -> None:
-    one = smoother(SMOOTH)
+    one = MomentSmoother(SMOOTH)
     for seen in clip(noisy(30, 10)):
         one.push(seen)
-    assert sum(i.seen is not None for i in one._moment) <= SMOOTH.lag_s * 30 + 1  # type: ignore[attr-defined]
+    assert sum(i.seen is not None for i in one._moment) <= SMOOTH.lag_s * 30 + 1
 
 
 def test_settings_without_sense_are_refused() -> None:
