@@ -16,13 +16,13 @@ from runtime.clip_plan import Stretch, plan_stretches, video_paths
 from runtime.config import ClipConfig, TrackerConfig
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder
+from runtime.follow_one import FollowOne
 from runtime.lens import Lens
 from runtime.loop import look
 from runtime.model import Model
 from runtime.region import part_around
 from runtime.service import make_finder, nobody_in
 from runtime.sources import VideoSource
-from runtime.tracker import Tracker
 from sa3dhp_edge.crop import FIELD, CropCamera, cut, square_box
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.frameset import FrameSet, picture_px
@@ -151,7 +151,7 @@ class _Follower:
         self._keep_every = max(math.ceil(source.fps / cfg.max_fps - 1e-3), 1)
         straight = replace(camera, distortion=())  # frames are straightened before anything looks at them
         self._estimator = Estimator(model, straight)
-        self._tracker = Tracker(finder, replace(TrackerConfig(), search_every_s=0.0))
+        self._tracker = FollowOne(finder, replace(TrackerConfig(), search_every_s=0.0))
 
     def clips(self, stretch: Stretch, left: int) -> Iterator[_Clip]:
         """The stretch's clips, together at most `left` frames."""
@@ -159,7 +159,7 @@ class _Follower:
         patches: list[_Patch] = []
         track = 0
         for frame in self._thinned(stretch):
-            pose = look(frame, self._tracker, self._estimator)
+            pose = next(iter(look(frame, self._tracker, self._estimator)), None)
             usable = pose is not None and pose.confidence >= cfg.min_confidence
             gap = bool(patches) and frame.time_s - patches[-1].time_s > max(cfg.max_gap_s, 2.5 / self._source.fps)
             other = pose is not None and pose.track != track

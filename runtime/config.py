@@ -110,6 +110,43 @@ class TrackerConfig:
             raise ConfigError("size_smoothing must lie in 0..1 and patience_frames must be at least 1")
 
 
+@dataclass(frozen=True)
+class CrowdConfig:
+    """How several people are kept apart; lengths are shares of a person's longer side in the picture."""
+
+    search_every_s: float = 0.5
+    """Time between two searches for more people while somebody is followed."""
+    shortlist: int = 6
+    """So many candidates of a search are looked at twice."""
+    same_joints: float = 0.12
+    """Two poses whose joints are nearer to each other on average are one person's."""
+    hidden_s: float = 2.0
+    """Who is hidden or away keeps the number for so long."""
+    peek_every_s: float = 0.1
+    """Time between two looks at the place where somebody hidden should be."""
+    walk_on_s: float = 0.6
+    """Who is hidden is expected to walk on for about so long."""
+    speed_s: float = 0.3
+    """Time over which a speed is averaged."""
+    dress_s: float = 3.0
+    """Time over which the colours of the clothes are averaged."""
+    reach: float = 0.3
+    """So far from the expected place somebody may be found…"""
+    reach_per_s: float = 0.6
+    """…and so much farther for each second since he was seen."""
+    growth: float = 0.5
+    """So much may the logarithm of the size have changed…"""
+    growth_per_s: float = 0.5
+    """…and so much more for each second."""
+    other_colours: float = 0.6
+    """Colours that are less alike than that (1 - coefficient of Bhattacharyya) are another person's."""
+
+    def __post_init__(self) -> None:
+        positive = ("walk_on_s", "speed_s", "dress_s", "reach", "growth", "other_colours")
+        if bad := [name for name in positive if not getattr(self, name) > 0]:
+            raise ConfigError(f"crowd: {bad[0]} must be more than 0, got {getattr(self, bad[0])}")
+
+
 SmoothingName = Literal["raw", "live", "smooth"]
 
 
@@ -216,6 +253,8 @@ class RuntimeConfig:
     """mp4 file for the pictures with the skeleton drawn on them."""
     overwrite: bool = False
     """Replace files that exist."""
+    max_people: int = 1
+    """Follow so many people at once; 1 follows the one who matters."""
     box: Box | None = None
     """Where the person is at the start, in pixels; replaces the search."""
     detector: Path | None = None
@@ -239,6 +278,7 @@ class RuntimeConfig:
     input: InputConfig = field(default_factory=InputConfig)
     finder: FinderConfig = field(default_factory=FinderConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
+    crowd: CrowdConfig = field(default_factory=CrowdConfig)
 
     @property
     def outs(self) -> tuple[Path, ...]:
@@ -254,5 +294,9 @@ class RuntimeConfig:
             raise ConfigError(f"max_frames must be at least 1, got {self.max_frames}")
         if self.camera_timeout_s is not None and not 0 < self.camera_timeout_s < math.inf:
             raise ConfigError(f"camera_timeout_s must be positive, got {self.camera_timeout_s}")
+        if not 1 <= self.max_people <= 32:
+            raise ConfigError(f"max_people must be 1 to 32, got {self.max_people}")
+        if self.box is not None and self.max_people > 1:
+            raise ConfigError("a box follows one person", "leave the box out, or follow one person")
         if self.box is not None and self.detector is not None:
             raise ConfigError("a box and a detector exclude each other", "give one of them")

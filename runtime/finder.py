@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -46,7 +47,7 @@ class AbstractFinder(ABC):
     def confirms(self, frame: Frame, box: Box) -> bool:
         """Whether a person is seen in this square, without the pose network."""
 
-    def watch(self, frame: Frame, followed: Box | None) -> None:  # noqa: B027  a finder needs no memory
+    def watch(self, frame: Frame, followed: Sequence[Box]) -> None:  # noqa: B027  a finder needs no memory
         """Take note of every frame, cheaply."""
 
     def glimpse(self, frame: Frame) -> list[Candidate]:
@@ -97,7 +98,7 @@ class PeopleFinder(AbstractFinder):
         count = self._cfg.windows_per_look if self._turn else None
         return [*found, *self._moving(), *self._windows(frame, count)]
 
-    def watch(self, frame: Frame, followed: Box | None) -> None:
+    def watch(self, frame: Frame, followed: Sequence[Box]) -> None:
         self._scene.watch(frame, followed)
 
     def glimpse(self, frame: Frame) -> list[Candidate]:

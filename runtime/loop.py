@@ -11,9 +11,9 @@ from threading import Event
 from runtime.config import SmoothingConfig
 from runtime.estimator import Estimator
 from runtime.outputs import AbstractOutput
-from runtime.smoothing import smoothed
+from runtime.smoothing import Seen, smoothed
 from runtime.sources import AbstractSource, StateListener
-from runtime.tracker import Tracker
+from runtime.tracker import AbstractTracker
 from sa3dhp_edge.records import Frame, Pose
 
 RAW = SmoothingConfig("raw")
@@ -26,7 +26,7 @@ class RunReport:
     Attributes:
         source: name of the input.
         frames: processed.
-        poses: frames with a person.
+        poses: of all frames and people.
         tracks: persons taken, counting somebody who came back again.
         dropped: frames of a live camera that were older than the newest.
         corrupt: frames that could not be decoded.
@@ -52,7 +52,7 @@ class RunReport:
 
 def run(
     source: AbstractSource,
-    tracker: Tracker,
+    tracker: AbstractTracker,
     estimator: Estimator,
     outputs: Sequence[AbstractOutput],
     stop: Event,
@@ -73,13 +73,12 @@ def run(
         opened.enter_context(source)
         for output in outputs:
             opened.enter_context(output)
-        for frame, pose, latency_ms in smoothed(poses_of(source, tracker, estimator, stop), smoothing):
+        for frame, people, latency_ms in smoothed(poses_of(source, tracker, estimator, stop), smoothing):
             for output in outputs:
-                output.write(frame, () if pose is None else (pose,), latency_ms)
+                output.write(frame, people, latency_ms)
             frames += 1
-            if pose is not None:
-                poses += 1
-                tracks.add(pose.track)
+            poses += len(people)
+            tracks.update(pose.track for pose in people)
             if frames == max_frames:
                 break
     return RunReport(
@@ -97,24 +96,22 @@ def run(
     )
 
 
-def poses_of(
-    source: AbstractSource, tracker: Tracker, estimator: Estimator, stop: Event
-) -> Iterator[tuple[Frame, Pose | None, float]]:
-    """Every frame with the followed person's pose (or None) and its latency in milliseconds."""
+def poses_of(source: AbstractSource, tracker: AbstractTracker, estimator: Estimator, stop: Event) -> Iterator[Seen]:
+    """Every frame with the poses of who is followed and its latency in milliseconds."""
     timings = estimator.timings
     for frame in source.frames(stop):
         timings.add("decode", frame.decode_ms)
-        pose = look(frame, tracker, estimator)
-        yield frame, pose, timings.next_frame()
+        poses = look(frame, tracker, estimator)
+        yield frame, poses, timings.next_frame()
 
 
-def look(frame: Frame, tracker: Tracker, estimator: Estimator) -> Pose | None:
-    """One frame's pose; a person who was taken just now is looked at again with the better box."""
-    pose = _look_once(frame, tracker, estimator)
-    return _look_once(frame, tracker, estimator) if tracker.fresh else pose
+def look(frame: Frame, tracker: AbstractTracker, estimator: Estimator) -> tuple[Pose, ...]:
+    """One frame's poses; who comes into question is looked at again, from better boxes."""
+    poses = _look_once(frame, tracker, estimator)
+    return _look_once(frame, tracker, estimator) if tracker.fresh else poses
 
 
-def _look_once(frame: Frame, tracker: Tracker, estimator: Estimator) -> Pose | None:
+def _look_once(frame: Frame, tracker: AbstractTracker, estimator: Estimator) -> tuple[Pose, ...]:
     with estimator.timings.measure("search"):
         boxes = tracker.propose(frame)
     return tracker.settle(frame, estimator.poses(frame, boxes))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ class Scene:
         self._grey = self._average = self._place = self._moved_s = self._kept
         self._known = np.zeros((0, 0), np.bool_)
 
-    def watch(self, frame: Frame, followed: Box | None) -> None:
+    def watch(self, frame: Frame, followed: Sequence[Box]) -> None:
         """Take a frame in, at most every `watch_every_s`; what stays still outside `followed` becomes the place."""
         cfg = self._cfg
         waited = frame.time_s - self._now_s
@@ -49,8 +51,8 @@ class Scene:
         self._average += light + (waited / (waited + cfg.average_s)) * (grey - self._average - light)
         self._moved_s[changed] = frame.time_s
         calm = frame.time_s - self._moved_s >= cfg.settle_s
-        if followed is not None:
-            x0, y0, x1, y1 = self._cells(followed)
+        for box in followed:
+            x0, y0, x1, y1 = self._cells(box)
             calm[y0:y1, x0:x1] = False
         self._place[calm] = self._kept[calm]
         self._known |= calm

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from runtime.config import (
+    CrowdConfig,
     FinderConfig,
     InputConfig,
     RuntimeConfig,
@@ -20,6 +21,8 @@ from runtime.config import (
 )
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
+from runtime.follow_all import FollowAll
+from runtime.follow_one import FollowOne
 from runtime.inputs import open_source
 from runtime.intrinsics import load_intrinsics
 from runtime.loop import RunReport, poses_of, run
@@ -30,7 +33,7 @@ from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
 from runtime.overlay import OverlayWriter
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
-from runtime.tracker import Tracker
+from runtime.tracker import AbstractTracker
 from runtime.turning import size_before, turned_intrinsics
 from runtime.yolox import YoloxDetector
 from sa3dhp_edge.atomic import refuse_existing
@@ -71,7 +74,7 @@ def run_stream(
         model.warm_up()  # a model that does not run leaves no output behind
         outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model)]
         opened.enter_context(_stopped_by_signals(stop))
-        tracker = Tracker(finder, cfg.tracker)
+        tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         with made_afterwards(plan, cfg.overwrite):
             report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state)
@@ -94,9 +97,10 @@ def iterate_poses(
     height_mm: float = TEMPLATE_HEIGHT_MM,
     threads: int = 0,
     smoothing: SmoothingName | None = None,
+    max_people: int = 1,
     stop: threading.Event | None = None,
-) -> Iterator[tuple[Frame, Pose | None]]:
-    """Every frame of an input with the followed person's pose, or None; nothing is written.
+) -> Iterator[tuple[Frame, tuple[Pose, ...]]]:
+    """Every frame of an input with the poses of who is followed; nothing is written.
 
     Args:
         model: a loaded model, which stays open, or its folder.
@@ -107,6 +111,7 @@ def iterate_poses(
         height_mm: of the person.
         threads: of the inference engine, where `model` is a folder.
         smoothing: what is done about jitter; None takes smooth for files and live for cameras.
+        max_people: follow so many at once; 1 follows the one who matters.
         stop: ends the iteration before the next frame is read; what waits to be smoothed still comes.
     """
     with ExitStack() as opened:
@@ -118,10 +123,10 @@ def iterate_poses(
         opened.enter_context(source)
         if not isinstance(intrinsics, Intrinsics):
             intrinsics = _intrinsics(intrinsics, source.size_wh)
-        tracker = Tracker(make_finder(box, detector), TrackerConfig())
+        tracker = make_tracker(make_finder(box, detector), TrackerConfig(), max_people)
         seen = poses_of(source, tracker, Estimator(model, intrinsics, height_mm), stop or threading.Event())
-        for frame, pose, _ in smoothed(seen, smoothing_of(source, smoothing)):
-            yield frame, pose
+        for frame, poses, _ in smoothed(seen, smoothing_of(source, smoothing)):
+            yield frame, poses
 
 
 def smoothing_of(source: AbstractSource, preset: SmoothingName | None) -> SmoothingConfig:
@@ -136,6 +141,13 @@ def make_finder(
     if box is not None:
         return FixedBox(box)
     return PeopleFinder(cfg or FinderConfig()) if detector is None else YoloxDetector(detector, threads)
+
+
+def make_tracker(
+    finder: AbstractFinder, cfg: TrackerConfig, max_people: int, crowd: CrowdConfig | None = None
+) -> AbstractTracker:
+    """Follows the one who matters, or everybody."""
+    return FollowOne(finder, cfg) if max_people == 1 else FollowAll(finder, cfg, max_people, crowd)
 
 
 def nobody_in(source: str) -> NobodyFound:

@@ -23,8 +23,8 @@ from sa3dhp_edge.records import Frame, Pose
 from sa3dhp_edge.skeleton import J, bone_directions, bone_lengths_mm, pose_from_directions
 
 Points = NDArray[np.float64]
-Seen = tuple[Frame, Pose | None, float]
-"""A frame, who is in it, and the milliseconds that took."""
+Seen = tuple[Frame, tuple[Pose, ...], float]
+"""A frame, the people in it, and the milliseconds that took."""
 
 _Who = tuple[int, bool]
 """Whose points may be averaged: of one track, and either without a root or with one."""
@@ -52,7 +52,7 @@ def smoother(cfg: SmoothingConfig) -> AbstractSmoother:
 
 
 def smoothed(seen: Iterable[Seen], cfg: SmoothingConfig) -> Iterator[Seen]:
-    """Every frame, with its pose smoothed; as they are where the preset is `raw`."""
+    """Every frame, with its poses smoothed; as they are where the preset is `raw`."""
     if cfg.preset == "raw":
         yield from seen
         return
@@ -144,8 +144,8 @@ class OneEuroSmoother(AbstractSmoother):
         self.rest()
 
     def push(self, seen: Seen) -> list[Seen]:
-        frame, pose, latency_ms = seen
-        return [seen if pose is None else (frame, self._smooth(pose, frame.time_s), latency_ms)]
+        frame, poses, latency_ms = seen
+        return [(frame, tuple(self._smooth(pose, frame.time_s) for pose in poses), latency_ms)]
 
     def rest(self) -> list[Seen]:
         cfg = self._cfg
@@ -159,11 +159,10 @@ class OneEuroSmoother(AbstractSmoother):
 
 @dataclass
 class _Instant:
-    """A frame's person, or None, and until it is given back the frame itself."""
+    """Where a frame's people are, and until it is given back the frame itself."""
 
     time_s: float
-    who: _Who | None
-    points: Points | None
+    points: dict[_Who, Points]
     seen: Seen | None
 
 
@@ -197,27 +196,29 @@ class MomentSmoother(AbstractSmoother):
         self._ready = 0  # so many of the moment were given back already
 
     def _instant(self, seen: Seen) -> _Instant:
-        frame, pose, _ = seen
-        if pose is None:
-            return _Instant(frame.time_s, None, None, seen)
-        gate = self._gates.of(pose.track, frame.time_s)
-        return _Instant(frame.time_s, _who(pose), _gated(gate, pose, frame.time_s), seen)
+        frame, poses, _ = seen
+        now_s = frame.time_s
+        points = {_who(pose): _gated(self._gates.of(pose.track, now_s), pose, now_s) for pose in poses}
+        return _Instant(now_s, points, seen)
 
     def _next(self) -> Seen:
         """The oldest frame that waits, smoothed; what no later one needs is forgotten."""
         now = self._moment[self._ready]
         assert now.seen is not None
-        (frame, pose, latency_ms), now.seen = now.seen, None  # pictures are large
-        if pose is not None:
-            near = [(i.time_s, i.points) for i in self._moment if i.points is not None and i.who == now.who]
-            apart = (np.array([t for t, _ in near]) - now.time_s) / self._cfg.moment_s
-            weights = np.exp(-0.5 * apart**2) * (np.abs(apart) <= _REACH)
-            pose = _with(pose, np.tensordot(weights / weights.sum(), np.stack([p for _, p in near]), 1))
+        (frame, poses, latency_ms), now.seen = now.seen, None  # pictures are large
+        smooth = tuple(_with(pose, self._mean(_who(pose), now.time_s)) for pose in poses)
         self._ready += 1
         while self._moment[0].time_s < now.time_s - _REACH * self._cfg.moment_s:
             self._moment.popleft()
             self._ready -= 1
-        return frame, pose, latency_ms
+        return frame, smooth, latency_ms
+
+    def _mean(self, who: _Who, now_s: float) -> Points:
+        """Where a person's points are about that time."""
+        near = [(i.time_s, i.points[who]) for i in self._moment if who in i.points]
+        apart = (np.array([t for t, _ in near]) - now_s) / self._cfg.moment_s
+        weights = np.exp(-0.5 * apart**2) * (np.abs(apart) <= _REACH)
+        return np.asarray(np.tensordot(weights / weights.sum(), np.stack([p for _, p in near]), 1))
 
 
 def _who(pose: Pose) -> _Who:

@@ -83,8 +83,24 @@ class PoseModel:
             detector: a YOLOX-style ONNX person detector in place of the built-in search.
             smoothing: against jitter; None takes "smooth" for files and "live" for cameras, "raw" leaves it.
         """
-        return iterate_poses(
+        followed = iterate_poses(
             self._model, source, box=box, detector=detector, intrinsics=intrinsics, height_mm=height_mm,
+            smoothing=smoothing,
+        )  # fmt: skip
+        return ((frame, next(iter(poses), None)) for frame, poses in followed)
+
+    def iterate_people(
+        self, source: Path | str | int, *, max_people: int = 8, detector: Path | None = None,
+        intrinsics: Intrinsics | Path | None = None, height_mm: float = TEMPLATE_HEIGHT_MM,
+        smoothing: SmoothingName | None = None,
+    ) -> Iterator[tuple[Frame, tuple[Pose, ...]]]:  # fmt: skip
+        """Every frame of a video, folder or camera with the poses of everybody in it; `Pose.track` says who is who.
+
+        Args:
+            max_people: so many at once.
+        """
+        return iterate_poses(
+            self._model, source, max_people=max_people, detector=detector, intrinsics=intrinsics, height_mm=height_mm,
             smoothing=smoothing,
         )  # fmt: skip
 

@@ -16,7 +16,7 @@ from runtime.estimator import Estimator
 from runtime.loop import poses_of
 from runtime.sources import AbstractSource
 from runtime.timings import Timings, percentiles
-from runtime.tracker import Tracker
+from runtime.tracker import AbstractTracker
 from sa3dhp_edge.errors import InputError
 
 MOST_POINTS = 600
@@ -26,7 +26,7 @@ _STATM = Path("/proc/self/statm")
 
 def soak(
     open_again: Callable[[], AbstractSource],
-    make_tracker: Callable[[], Tracker],
+    make_tracker: Callable[[], AbstractTracker],
     estimator: Estimator,
     watch: Watch,
     seconds: float,

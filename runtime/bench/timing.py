@@ -25,12 +25,12 @@ from runtime.bench.soak import soak
 from runtime.config import TrackerConfig
 from runtime.estimator import Estimator
 from runtime.finder import FixedBox
+from runtime.follow_one import FollowOne
 from runtime.inputs import open_source
 from runtime.loop import poses_of
 from runtime.model import Model
 from runtime.service import make_finder, nobody_in
 from runtime.sources import AbstractSource
-from runtime.tracker import Tracker
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.records import Box, Frame
@@ -143,9 +143,9 @@ class _Input:
         """The frames from the first one on."""
         return _NoiseSource() if self.video is None else open_source(video=self.video)
 
-    def tracker(self) -> Tracker:
+    def tracker(self) -> FollowOne:
         """One that has seen nothing yet."""
-        return Tracker(FixedBox(_BOX) if self.video is None else make_finder(), TrackerConfig())
+        return FollowOne(FixedBox(_BOX) if self.video is None else make_finder(), TrackerConfig())
 
 
 def _time(
@@ -165,9 +165,9 @@ def _time(
         boxes: dict[int, Box] = {}
         start = time.perf_counter()
         followed = poses_of(source, look.tracker(), estimator, Event())
-        for count, (frame, pose, _) in enumerate(islice(followed, look.frames), 1):
-            if pose is not None:
-                boxes[frame.index] = pose.box_xyxy_px
+        for count, (frame, poses, _) in enumerate(islice(followed, look.frames), 1):
+            if poses:
+                boxes[frame.index] = poses[0].box_xyxy_px
             done.frames[key] = count
             watch.look()
         if not boxes:

@@ -210,6 +210,35 @@ def smoothing(
     show(result, as_json)
 
 
+@experiment.command("people")
+def people(
+    out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
+    model: Model = SHIPPED,
+    counts: Annotated[str, typer.Option(metavar="N,N", help="People in a stream, to compare.")] = "2,4,8",
+    streams: Annotated[int, typer.Option(min=1, help="Streams of each count.")] = 4,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each.")] = 20.0,
+    seed: Annotated[int, typer.Option(help="Of the streams.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure how well several people are kept apart, on generated ones who cross.
+
+    Where the package `trackers` is installed, its ByteTrack and OC-SORT number the same poses beside ours.
+
+    \b
+    Example:
+      sa3dhp-edge experiment people --out docs/results/people
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.people_study import people as job
+
+    with working():
+        result = job(
+            out=out, model=model, counts=whole_numbers(counts, "--counts"), streams=streams, seconds=seconds, seed=seed,
+            say=typer.echo,
+        )  # fmt: skip
+    show(result, as_json)
+
+
 @experiment.command("latency")
 def latency(
     out: Annotated[Path, typer.Option(help="Folder for table and figures.")],

@@ -74,11 +74,11 @@ def _of_clip(model: str, folder: Path) -> Iterator[Report]:
     """The figures of each preset, from one look of the network at the clip."""
     truth, loaded = clip_truth(folder), Model.load(model, 1)
     raw = iterate_poses(loaded, folder / "video.mp4", intrinsics=truth.camera, smoothing="raw")
-    seen: list[Seen] = [(Frame(_NO_PICTURE, frame.index, frame.time_s), pose, 0.0) for frame, pose in raw]
+    seen: list[Seen] = [(Frame(_NO_PICTURE, frame.index, frame.time_s), poses, 0.0) for frame, poses in raw]
     loaded.close()
     for preset in PRESETS:
         found = by_frame(
-            ((frame, pose) for frame, pose, _ in smoothed(seen, SmoothingConfig(preset))), len(truth.scored)
+            ((frame, poses) for frame, poses, _ in smoothed(seen, SmoothingConfig(preset))), len(truth.scored)
         )
         yield {"preset": preset} | clip_figures(common_joints_mm(found), truth.joints_mm, truth.scored)
 
@@ -90,9 +90,8 @@ def lag_ms(preset: SmoothingName, speed_mm_s: float, fps: float = 30.0) -> float
     seen: list[Seen] = []
     for n in range(60):
         root = np.array([speed_mm_s * n / fps, 0, 3000], np.float32)
-        seen.append((Frame(_NO_PICTURE, n, n / fps), Pose(joints, root, flat, (0, 0, 1, 1), 1.0, 1, z), 0.0))
-    _, pose, _ = list(smoothed(seen, SmoothingConfig(preset)))[45]
-    assert pose is not None
+        seen.append((Frame(_NO_PICTURE, n, n / fps), (Pose(joints, root, flat, (0, 0, 1, 1), 1.0, 1, z),), 0.0))
+    _, (pose,), _ = list(smoothed(seen, SmoothingConfig(preset)))[45]
     assert pose.root_mm is not None
     return 1000 * (45 / fps - float(pose.root_mm[0]) / speed_mm_s)
 

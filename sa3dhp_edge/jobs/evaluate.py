@@ -132,12 +132,12 @@ def on_clip_folder(model: Model, clip: Path, box: Box | None) -> Report:
     return report
 
 
-def by_frame(seen: Iterable[tuple[Frame, Pose | None]], frames: int) -> list[Pose | None]:
-    """The poses of the first so many frames of an input, None where there is nobody."""
+def by_frame(seen: Iterable[tuple[Frame, Sequence[Pose]]], frames: int) -> list[Pose | None]:
+    """The first person's poses in the first so many frames of an input, None where there is nobody."""
     found: list[Pose | None] = [None] * frames
-    for frame, pose in seen:
+    for frame, poses in seen:
         if frame.index < frames:
-            found[frame.index] = pose
+            found[frame.index] = next(iter(poses), None)
     return found
 
 

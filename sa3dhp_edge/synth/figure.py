@@ -69,7 +69,7 @@ class Figure(Protocol):
 
 
 Artist = Callable[[np.random.Generator, Domain, Stretch, Array], Figure]
-"""Draws a figure by chance: generator, domain, what it plays and where it stands ((3,) mm added to its joints)."""
+"""Draws a figure by chance: generator, domain, what it plays, where it stands ((3,) or (T, 1, 3) mm added to it)."""
 
 
 @dataclass(frozen=True)

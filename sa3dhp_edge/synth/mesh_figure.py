@@ -91,7 +91,7 @@ def draw_mesh_figure(rng: np.random.Generator, domain: Domain, stretch: Stretch,
         rng: decides everything.
         domain: levers of body and clothes.
         stretch: bone directions, path and where the person faces.
-        shift_mm: (3,) mm added to the joints.
+        shift_mm: (3,) or (T, 1, 3) mm added to the joints.
     """
     wear = wearable(draw_wear(rng, domain))
     height, build, muscle = (float(rng.uniform(*span)) for span in (domain.height_mm, domain.build, domain.muscle))

@@ -83,19 +83,58 @@ def draw_stage(
     backgrounds: Backgrounds | None = None,
 ) -> Stage:
     """A new subject plays a stretch of motion in a new scene; `whole` keeps the person in the frame all the time."""
-    seeds = rng.integers(2**62, size=9)  # one stream each, so that a lever leaves what it does not concern as it is
+    seeds = rng.integers(2**62, size=9)
     who, what, where, lit, around, among, beside, taken, behind = (np.random.default_rng(int(seed)) for seed in seeds)
     stretch = draw_stretch(what, motion, frames, fps, Facing(domain.facing_deg, domain.facing_share))
     subject = draw_figure(who, domain, stretch, np.zeros(3, np.float32))
     joints = subject.joints_mm
     camera = draw_camera(where, domain, joints, size_wh, whole)
     figures = (subject, *draw_company(beside, domain, motion, frames, fps, camera, joints))
+    velocity = stretch.velocity_mm_s @ rotation_about_y(stretch.azimuth_deg).T.astype(np.float32)
+    chance = _Chance(lit, around, among, taken, behind)
+    return _furnished(chance, domain, figures, camera, joints, stretch.sequence, velocity, backgrounds)
+
+
+def furnish(
+    rng: np.random.Generator, domain: Domain, figures: tuple[Figure, ...], camera: Camera, joints_mm: Array
+) -> Stage:
+    """A scene around people and a camera that are given; nothing stands where `joints_mm` (T, 17, 3) go."""
+    chance = _Chance(*(np.random.default_rng(int(seed)) for seed in rng.integers(2**62, size=5)))
+    still = np.zeros_like(figures[0].joints_mm)
+    return _furnished(chance, domain, figures, camera, joints_mm, 0, still, None)
+
+
+class _Chance(NamedTuple):
+    """One stream each, so that a lever leaves what it does not concern as it is."""
+
+    lit: np.random.Generator
+    around: np.random.Generator
+    among: np.random.Generator
+    taken: np.random.Generator
+    behind: np.random.Generator
+
+
+def _furnished(
+    chance: _Chance,
+    domain: Domain,
+    figures: tuple[Figure, ...],
+    camera: Camera,
+    joints: Array,
+    sequence: int,
+    velocity: Array,
+    backgrounds: Backgrounds | None,
+) -> Stage:
+    """Light, room, things and sensor around the people."""
+    lit, around, among, taken, behind = chance
     light = draw_light(lit, domain)
     inks = sum(len(figure.materials) for figure in figures)
     room, sides = draw_room(around, domain, camera, joints, inks)
     photo = None
     if backgrounds is not None and behind.random() < domain.photo:
-        photo, room = backgrounds.draw(behind, size_wh), room._replace(backdrop=True)  # no walls to hang things on
+        photo, room = (
+            backgrounds.draw(behind, camera.size_wh),
+            room._replace(backdrop=True),
+        )  # no walls to hang things on
         few = min(domain.clutter[1], 2) if behind.random() < 0.3 else 0
         domain = replace(domain, clutter=(0, few))
     things = draw_things(among, domain, camera, room, joints)
@@ -103,10 +142,7 @@ def draw_stage(
     paint = _paint(figures, materials, inks + len(sides), things.count)
     sensor = draw_sensor(taken, domain)
     mesh, strength = _mesh(figures, things), float(behind.uniform(0.5, 1.2))
-    velocity = stretch.velocity_mm_s @ rotation_about_y(stretch.azimuth_deg).T.astype(np.float32)
-    return Stage(
-        figures, things, mesh, paint, light, room, camera, sensor, stretch.sequence, velocity, photo, strength
-    )  # fmt: skip
+    return Stage(figures, things, mesh, paint, light, room, camera, sensor, sequence, velocity, photo, strength)
 
 
 def _mesh(figures: tuple[Figure, ...], things: Things) -> Mesh:

@@ -30,10 +30,10 @@ from runtime.bench.timing import bench
 from runtime.config import TrackerConfig
 from runtime.estimator import Estimator
 from runtime.finder import FixedBox
+from runtime.follow_one import FollowOne
 from runtime.model import Model
 from runtime.sources import AbstractSource
 from runtime.timings import Spent, Stopwatch, Timings, percentiles
-from runtime.tracker import Tracker
 from sa3dhp_edge.errors import InputError, MissingPackage, ModelError, NobodyFound, OutputError
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.jobs.bench import bench as job
@@ -152,8 +152,8 @@ def test_the_soak_goes_round_its_input_until_the_time_is_up(
         opened.append(list_source([frame_at((110.0, 120.0))] * 3))
         return opened[-1]
 
-    def tracker() -> Tracker:
-        return Tracker(FixedBox((50.0, 60.0, 170.0, 180.0)), TrackerConfig())
+    def tracker() -> FollowOne:
+        return FollowOne(FixedBox((50.0, 60.0, 170.0, 180.0)), TrackerConfig())
 
     estimator = Estimator(Model.load(fake_model, 1), Intrinsics.guess((320, 240)))
     with open_board() as board:

@@ -29,7 +29,9 @@ class Room:
                 dx = sway * np.sin(i / 2.5)
                 _fill(image, (person[0] + 20 + dx, person[1] + 40, person[0] + 40 + dx, person[1] + 90), 30)
             image = np.roll(image, self.shift, 1) + self.light + self.noise[i % len(self.noise)]
-            self.scene.watch(Frame(np.clip(image, 0, 255).astype(np.uint8), 0, self.time_s), followed)
+            self.scene.watch(
+                Frame(np.clip(image, 0, 255).astype(np.uint8), 0, self.time_s), () if followed is None else (followed,)
+            )
             self.time_s += 1 / fps
 
 
@@ -91,7 +93,7 @@ def test_another_view_is_another_place():
     for view in range(2):
         image = cv2.resize(rng.integers(0, 255, (12, 16, 3), np.uint8), (320, 240), interpolation=cv2.INTER_NEAREST)
         for i in range(40):
-            scene.watch(Frame(image, 0, 4 * view + i / 10), None)
+            scene.watch(Frame(image, 0, 4 * view + i / 10), ())
             assert scene.movers() == []
             if i != 10 * CFG.settle_s:
                 assert scene.lifeless(WALL) == (i > 10 * CFG.settle_s)

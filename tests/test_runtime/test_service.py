@@ -12,11 +12,11 @@ import pytest
 from runtime.config import RuntimeConfig, TrackerConfig
 from runtime.estimator import Estimator
 from runtime.finder import FixedBox
+from runtime.follow_one import FollowOne
 from runtime.loop import run
 from runtime.model import Model
 from runtime.outputs import AbstractOutput, read_poses
 from runtime.service import iterate_poses, run_stream
-from runtime.tracker import Tracker
 from sa3dhp_edge.errors import CameraLost, ConfigError, InputError, NobodyFound, OutputError
 from sa3dhp_edge.geometry import Intrinsics
 
@@ -124,8 +124,8 @@ def estimator_for(model: Path) -> Estimator:
     return Estimator(Model.load(model), Intrinsics.guess((320, 240)))
 
 
-def tracker() -> Tracker:
-    return Tracker(FixedBox((50, 60, 170, 180)), TrackerConfig())
+def tracker() -> FollowOne:
+    return FollowOne(FixedBox((50, 60, 170, 180)), TrackerConfig())
 
 
 def test_a_stop_ends_the_run_with_everything_closed(fake_model, frame_at, list_source):
@@ -218,7 +218,7 @@ def test_iterating_gives_every_frame_and_writes_nothing(fake_model, walk_video):
     model = Model.load(fake_model)
     seen = list(iterate_poses(model, walk_video))
     assert len(seen) == 60
-    assert all(pose is not None for _, pose in seen)
+    assert all(len(poses) == 1 for _, poses in seen)
     assert [frame.index for frame, _ in seen] == list(range(60))
     stop = threading.Event()
     raw = iterate_poses(model, walk_video, box=(50, 60, 170, 180), smoothing="raw", stop=stop)

@@ -29,7 +29,8 @@ def pose_of(joints: np.ndarray, track: int = 1, root: Sequence[float] | None = (
 
 
 def clip(poses: Sequence[Pose | None], fps: float = 30.0, start_s: float = 0.0) -> list[Seen]:
-    return [(Frame(PICTURE, n, start_s + n / fps), pose, float(n)) for n, pose in enumerate(poses)]
+    people = [() if pose is None else (pose,) for pose in poses]
+    return [(Frame(PICTURE, n, start_s + n / fps), here, float(n)) for n, here in enumerate(people)]
 
 
 def noisy(count: int, mm: float, seed: int = 0) -> list[Pose]:
@@ -54,14 +55,14 @@ def arm_at(angle: float) -> np.ndarray:
 
 
 def joints_of(seen: Sequence[Seen]) -> np.ndarray:
-    return np.stack([pose.joints_mm for _, pose, _ in seen if pose is not None])
+    return np.stack([pose.joints_mm for _, poses, _ in seen for pose in poses])
 
 
 @BOTH
 def test_what_is_steady_stays(cfg: SmoothingConfig) -> None:
     out = list(smoothed(clip([pose_of(standing_mm())] * 40), cfg))
     assert joints_of(out) == pytest.approx(np.stack([standing_mm()] * 40), abs=0.01)
-    assert all(pose is not None and pose.root_mm == pytest.approx([0, 0, 3000]) for _, pose, _ in out)
+    assert all(pose.root_mm == pytest.approx([0, 0, 3000]) for _, (pose,), _ in out)
 
 
 @BOTH
@@ -71,11 +72,10 @@ def test_frames_come_out_whole_and_in_order_with_what_the_network_said(cfg: Smoo
     out = list(smoothed(given, cfg))
     assert [(frame.index, ms) for frame, _, ms in out] == [(frame.index, ms) for frame, _, ms in given]
     for (_, before, _), (_, after, _) in zip(given, out, strict=True):
-        assert (before is None) == (after is None)
-        if before is not None and after is not None:
-            assert after.raw_joints_mm is before.joints_mm
-            assert after.raw_root_mm is before.root_mm
-            assert after.joints_px is before.joints_px
+        for was, now in zip(before, after, strict=True):
+            assert now.raw_joints_mm is was.joints_mm
+            assert now.raw_root_mm is was.root_mm
+            assert now.joints_px is was.joints_px
 
 
 def test_raw_changes_nothing() -> None:
@@ -93,8 +93,7 @@ def test_noise_goes(cfg: SmoothingConfig, least: float) -> None:
 @BOTH
 def test_bones_keep_their_lengths(cfg: SmoothingConfig) -> None:
     swing = clip([pose_of(arm_at(a)) for a in np.linspace(0, 9, 60)])
-    for _, pose, _ in smoothed(swing, cfg):
-        assert pose is not None
+    for _, (pose,), _ in smoothed(swing, cfg):
         assert bone_lengths_mm(pose.joints_mm) == pytest.approx(TEMPLATE_BONE_MM, abs=0.01)
 
 
@@ -115,8 +114,7 @@ def test_a_spike_is_held_and_a_new_place_is_taken(cfg: SmoothingConfig) -> None:
     assert np.linalg.norm(arm_at(2.5)[WRIST] - arm_at(0.0)[WRIST]) > 900
     assert off.max() < 1
     stepped = [pose_of(arm_at(0.0))] * 15 + [pose_of(arm_at(2.5))] * 15
-    end = list(smoothed(clip(stepped), cfg))[-4][1]  # 0.4 s after the step
-    assert end is not None
+    (end,) = list(smoothed(clip(stepped), cfg))[-4][1]  # 0.4 s after the step
     assert np.linalg.norm(end.joints_mm[WRIST] - arm_at(2.5)[WRIST]) < 60
 
 
@@ -125,9 +123,9 @@ def test_turning_the_camera_turns_the_result(cfg: SmoothingConfig) -> None:
     turn = (rotation_about_x(17) @ rotation_about_y(-30)).astype(np.float32)
     given = clip(noisy(40, 15))
     turned = [
-        (f, replace(p, joints_mm=p.joints_mm @ turn.T, root_mm=p.root_mm @ turn.T), ms)
-        for f, p, ms in given
-        if p is not None and p.root_mm is not None
+        (f, (replace(p, joints_mm=p.joints_mm @ turn.T, root_mm=p.root_mm @ turn.T),), ms)
+        for f, (p,), ms in given
+        if p.root_mm is not None
     ]
     assert joints_of(list(smoothed(turned, cfg))) == pytest.approx(
         joints_of(list(smoothed(given, cfg))) @ turn.T, abs=0.05
@@ -159,6 +157,17 @@ def test_people_do_not_mix_and_a_gap_begins_anew(cfg: SmoothingConfig) -> None:
 
 
 @BOTH
+def test_everybody_in_a_frame_is_smoothed_as_if_alone(cfg: SmoothingConfig) -> None:
+    first, second = noisy(30, 15, seed=5), [replace(p, track=2) for p in noisy(30, 15, seed=6)]
+    both = [(f, (*a, *b), ms) for (f, a, ms), (_, b, _) in zip(clip(first), clip(second), strict=True)]
+    alone = [list(smoothed(clip(one), cfg)) for one in (first, second)]
+    for together, *apart in zip(smoothed(both, cfg), *alone, strict=True):
+        for pose, (_, (own,), _) in zip(together[1], apart, strict=True):
+            assert pose.track == own.track
+            assert (pose.joints_mm == own.joints_mm).all()
+
+
+@BOTH
 def test_a_clock_that_goes_back_does_no_harm(cfg: SmoothingConfig) -> None:
     given = clip([pose_of(arm_at(0.0))] * 10, start_s=9.0) + clip([pose_of(arm_at(1.0))] * 10)
     out = joints_of(list(smoothed(given, cfg)))
@@ -178,23 +187,21 @@ def test_smooth_waits_as_long_as_it_says_and_keeps_few_frames() -> None:
 def test_people_who_left_are_forgotten() -> None:
     one = OneEuroSmoother(LIVE)
     for n in range(200):
-        one.push((Frame(PICTURE, n, float(n)), pose_of(standing_mm(), track=n), 0.0))
+        one.push((Frame(PICTURE, n, float(n)), (pose_of(standing_mm(), track=n),), 0.0))
     assert len(one._people) == 1
 
 
 @BOTH
 def test_a_root_that_is_not_known_stays_so(cfg: SmoothingConfig) -> None:
     given = clip([pose_of(standing_mm(), root=None)] * 5)
-    assert all(pose is not None and pose.root_mm is None for _, pose, _ in smoothed(given, cfg))
+    assert all(pose.root_mm is None for _, (pose,), _ in smoothed(given, cfg))
 
 
 @BOTH
 def test_a_root_may_become_known_and_unknown_again(cfg: SmoothingConfig) -> None:
     known, unknown = pose_of(standing_mm()), pose_of(standing_mm(), root=None)
     out = list(smoothed(clip([unknown] * 3 + [known] * 3 + [unknown] * 3), cfg))
-    assert [pose is not None and pose.root_mm is not None for _, pose, _ in out] == [False] * 3 + [True] * 3 + [
-        False
-    ] * 3
+    assert [pose.root_mm is not None for _, (pose,), _ in out] == [False] * 3 + [True] * 3 + [False] * 3
 
 
 def test_pictures_are_let_go_of_once_given_back() -> None:

@@ -11,11 +11,11 @@ import pytest
 from runtime.config import TrackerConfig
 from runtime.estimator import Estimator
 from runtime.finder import FixedBox
+from runtime.follow_one import FollowOne
 from runtime.loop import run
 from runtime.model import Model
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.outputs.apart import Apart
-from runtime.tracker import Tracker
 from sa3dhp_edge.contract import read_contract
 from sa3dhp_edge.errors import OutputError
 from sa3dhp_edge.geometry import Intrinsics
@@ -90,7 +90,7 @@ def test_frames_for_a_slow_output_are_dropped_and_counted(caplog) -> None:
 def test_an_output_that_blocks_for_ever_neither_stops_the_loop_nor_its_end(fake_model, frame_at, list_source) -> None:
     held, seen = Held(), Held(open_gate=True)
     estimator = Estimator(Model.load(fake_model), Intrinsics.guess((320, 240)))
-    tracker = Tracker(FixedBox((50, 60, 170, 180)), TrackerConfig())
+    tracker = FollowOne(FixedBox((50, 60, 170, 180)), TrackerConfig())
     outputs = [Apart(held, "dead.jsonl", 5, close_s=0.2), seen]
     source = list_source([frame_at((110, 120))] * 40)
     with pytest.raises(OutputError, match=r"dead\.jsonl did not take its last 6 frames in 0\.2 s"):
@@ -105,7 +105,7 @@ def test_the_report_counts_what_outputs_missed(fake_model, frame_at, list_source
     held = Held(open_gate=True)
     held.missed = 3
     estimator = Estimator(Model.load(fake_model), Intrinsics.guess((320, 240)))
-    tracker = Tracker(FixedBox((50, 60, 170, 180)), TrackerConfig())
+    tracker = FollowOne(FixedBox((50, 60, 170, 180)), TrackerConfig())
     report = run(list_source([frame_at((110, 120))] * 4), tracker, estimator, [held], threading.Event())
     assert report.missed == 3
 

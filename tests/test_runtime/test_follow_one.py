@@ -5,7 +5,7 @@ import pytest
 
 from runtime.config import FinderConfig, TrackerConfig
 from runtime.finder import AbstractFinder, Candidate, FixedBox, PeopleFinder, overlap, squared
-from runtime.tracker import Tracker
+from runtime.follow_one import FollowOne
 from sa3dhp_edge.crop import square_box
 from sa3dhp_edge.records import Frame, Pose
 
@@ -49,10 +49,12 @@ def found(centre: tuple[float, float] = (100, 120), how: str = "found") -> Candi
     return Candidate(pose_at(centre).box_xyxy_px, how, 1.0)
 
 
-def step(tracker: Tracker, i: int, *poses: Pose) -> Pose | None:
+def step(tracker: FollowOne, i: int, *poses: Pose) -> Pose | None:
     """Both looks at one frame: a box shows the person next to its centre, or nobody where that is none of his."""
-    pose = tracker.settle(frame(i), [looked_at(b, poses) for b in tracker.propose(frame(i))])
-    return tracker.settle(frame(i), [looked_at(b, poses) for b in tracker.propose(frame(i))]) if tracker.fresh else pose
+    seen = tracker.settle(frame(i), [looked_at(b, poses) for b in tracker.propose(frame(i))])
+    if tracker.fresh:
+        seen = tracker.settle(frame(i), [looked_at(b, poses) for b in tracker.propose(frame(i))])
+    return next(iter(seen), None)
 
 
 def looked_at(box, poses: tuple[Pose, ...]) -> Pose:
@@ -71,7 +73,7 @@ def middle(joints_px: np.ndarray) -> np.ndarray:
 
 def test_a_person_is_taken_followed_lost_and_taken_again_under_a_new_number():
     cfg = TrackerConfig()
-    tracker = Tracker(FakeFinder(found()), cfg)
+    tracker = FollowOne(FakeFinder(found()), cfg)
     first = step(tracker, 0, pose_at((100, 120)))
     assert first is not None
     assert first.track == 1
@@ -89,7 +91,7 @@ def test_a_person_is_taken_followed_lost_and_taken_again_under_a_new_number():
 
 
 def test_a_few_doubtful_frames_do_not_end_a_track():
-    tracker = Tracker(FakeFinder(found()), TrackerConfig())
+    tracker = FollowOne(FakeFinder(found()), TrackerConfig())
     step(tracker, 0, pose_at((100, 120)))
     for i in range(1, 5):
         assert step(tracker, i, pose_at((100, 120), confidence=0.0)) is None
@@ -100,7 +102,7 @@ def test_a_few_doubtful_frames_do_not_end_a_track():
 
 def test_the_next_box_is_around_the_joints_and_moves_no_faster_than_allowed():
     cfg = TrackerConfig()
-    tracker = Tracker(FakeFinder(found()), cfg)
+    tracker = FollowOne(FakeFinder(found()), cfg)
     step(tracker, 0, pose_at((100, 120)))
     (before,) = tracker.propose(frame(1))
     assert before == pytest.approx(square_box(pose_at((100, 120)).joints_px))
@@ -111,7 +113,7 @@ def test_the_next_box_is_around_the_joints_and_moves_no_faster_than_allowed():
 
 @pytest.mark.parametrize("bad", [pose_at((100, 120), size=3), pose_at((900, 120)), pose_at((100, 120), size=5000)])
 def test_collapsed_exploded_and_outside_poses_end_a_track_and_are_not_taken(bad):
-    tracker = Tracker(FakeFinder(found()), TrackerConfig())
+    tracker = FollowOne(FakeFinder(found()), TrackerConfig())
     assert step(tracker, 0, bad) is None
     step(tracker, 30, pose_at((100, 120)))
     for i in range(31, 45):
@@ -121,24 +123,24 @@ def test_collapsed_exploded_and_outside_poses_end_a_track_and_are_not_taken(bad)
 
 def test_a_guess_must_be_surer_than_a_detection_and_a_given_box_is_always_taken():
     weak = pose_at((100, 120), confidence=0.25)
-    assert step(Tracker(FakeFinder(found(how="guessed")), TrackerConfig()), 0, weak) is None
-    assert step(Tracker(FakeFinder(found()), TrackerConfig()), 0, weak) is not None
+    assert step(FollowOne(FakeFinder(found(how="guessed")), TrackerConfig()), 0, weak) is None
+    assert step(FollowOne(FakeFinder(found()), TrackerConfig()), 0, weak) is not None
     nothing = dataclasses.replace(weak, confidence=0.0)
-    assert step(Tracker(FixedBox((60, 80, 140, 160)), TrackerConfig()), 0, nothing) is not None
+    assert step(FollowOne(FixedBox((60, 80, 140, 160)), TrackerConfig()), 0, nothing) is not None
 
 
 def test_joints_that_go_along_with_the_square_are_nobody_s():
-    tracker = Tracker(FakeFinder(found(), found((200, 120))), TrackerConfig())
+    tracker = FollowOne(FakeFinder(found(), found((200, 120))), TrackerConfig())
     tracker.settle(frame(0), [pose_at(tuple(np.reshape(b, (2, 2)).mean(0))) for b in tracker.propose(frame(0))])
     assert tracker.fresh
     boxes = tracker.propose(frame(0))
-    assert tracker.settle(frame(0), [pose_at(tuple(np.reshape(b, (2, 2)).mean(0))) for b in boxes]) is None
+    assert tracker.settle(frame(0), [pose_at(tuple(np.reshape(b, (2, 2)).mean(0))) for b in boxes]) == ()
 
 
 def test_the_search_has_its_pace():
     cfg = TrackerConfig()
     finder = FakeFinder()
-    tracker = Tracker(finder, cfg)
+    tracker = FollowOne(finder, cfg)
     for i in range(60):
         step(tracker, i)
     assert finder.searches == pytest.approx(2 / cfg.search_every_s, abs=1)
@@ -147,7 +149,7 @@ def test_the_search_has_its_pace():
 def test_an_unconfirmed_track_of_middling_confidence_ends():
     cfg = TrackerConfig()
     finder = FakeFinder(found(), sees=False)
-    tracker = Tracker(finder, cfg)
+    tracker = FollowOne(finder, cfg)
     step(tracker, 0, pose_at((100, 120), confidence=0.4))
     followed = 0
     for i in range(1, 600):
@@ -168,13 +170,13 @@ def both(**given) -> FakeFinder:
 
 
 def test_the_nearer_person_is_taken_though_the_other_one_is_surer():
-    taken = step(Tracker(both(), TrackerConfig()), 0, NEAR, FAR)
+    taken = step(FollowOne(both(), TrackerConfig()), 0, NEAR, FAR)
     assert taken is not None
     assert taken.joints_px is NEAR.joints_px
 
 
 def test_a_nearer_person_who_appears_takes_over_after_some_votes_and_keeps_it():
-    tracker = Tracker(both(), TrackerConfig())
+    tracker = FollowOne(both(), TrackerConfig())
     step(tracker, 0, FAR, pose_at((900, 900)))
     tracks = [p.track for i in range(1, 120) if (p := step(tracker, i, NEAR, FAR)) is not None]
     assert tracks[: TrackerConfig().votes] == [1] * TrackerConfig().votes
@@ -184,7 +186,7 @@ def test_a_nearer_person_who_appears_takes_over_after_some_votes_and_keeps_it():
 
 def test_two_alike_do_not_make_it_flip():
     left, right = pose_at((80, 120), confidence=0.8), pose_at((240, 120), confidence=0.8)
-    tracker = Tracker(FakeFinder(found((80, 120)), found((240, 120))), TrackerConfig())
+    tracker = FollowOne(FakeFinder(found((80, 120)), found((240, 120))), TrackerConfig())
     rng = np.random.default_rng(0)
     for i in range(150):
         seen = [dataclasses.replace(p, confidence=0.8 + 0.1 * rng.uniform(-1, 1)) for p in (left, right)]
@@ -198,7 +200,7 @@ def test_of_two_alike_the_one_who_moves_is_taken():
     finder = FakeFinder(found((80, 120)), found((240, 120)))
     low, high = poses[1].joints_px.min(0), poses[1].joints_px.max(0)
     finder.moving = [(float(low[0]), float(low[1]), float(high[0]), float(high[1]))]
-    taken = step(Tracker(finder, TrackerConfig()), 0, *poses)
+    taken = step(FollowOne(finder, TrackerConfig()), 0, *poses)
     assert taken is not None
     assert taken.joints_px is poses[1].joints_px
 
@@ -208,7 +210,7 @@ def test_where_nothing_lives_only_one_who_is_surely_seen_is_kept(confidence, kep
     """A thing is given up; somebody who stands, sits or lies still is not."""
     seen = pose_at((100, 120), confidence=confidence)
     finder = FakeFinder(found())
-    tracker = Tracker(finder, TrackerConfig())
+    tracker = FollowOne(finder, TrackerConfig())
     step(tracker, 0, seen)
     assert tracker.following
     finder.dead = [seen.box_xyxy_px]
@@ -219,12 +221,12 @@ def test_where_nothing_lives_only_one_who_is_surely_seen_is_kept(confidence, kep
 def test_where_nothing_lives_nobody_is_taken():
     finder = FakeFinder(found())
     finder.dead = [pose_at((100, 120)).box_xyxy_px]
-    tracker = Tracker(finder, TrackerConfig())
+    tracker = FollowOne(finder, TrackerConfig())
     assert all(step(tracker, i, pose_at((100, 120))) is None for i in range(60))
 
 
 def test_a_followed_person_costs_one_look_a_frame_but_now_and_then():
-    tracker = Tracker(both(), TrackerConfig())
+    tracker = FollowOne(both(), TrackerConfig())
     step(tracker, 0, NEAR, FAR)
     looks = 0
     for i in range(1, 301):
@@ -239,7 +241,7 @@ def test_a_followed_person_costs_one_look_a_frame_but_now_and_then():
 
 def test_reset_equals_new_but_for_the_numbers():
     finder = FakeFinder(found())
-    used, new = Tracker(finder, TrackerConfig()), Tracker(finder, TrackerConfig())
+    used, new = FollowOne(finder, TrackerConfig()), FollowOne(finder, TrackerConfig())
     for i in range(10):
         step(used, i, pose_at((100 + i, 120)))
     used.reset()
@@ -256,10 +258,10 @@ def test_reset_equals_new_but_for_the_numbers():
 def test_the_search_proposes_what_moves():
     finder = PeopleFinder(FinderConfig(windows=False))
     image = np.full((240, 320, 3), 60, np.uint8)
-    finder.watch(Frame(image, 0, 0.0), None)
+    finder.watch(Frame(image, 0, 0.0), ())
     moved = image.copy()
     moved[60:180, 200:240] = 220
-    finder.watch(Frame(moved, 1, 0.5), None)
+    finder.watch(Frame(moved, 1, 0.5), ())
     moving = [c.box for c in finder.candidates(Frame(moved, 1, 0.5)) if c.how == "moving"]
     assert len(moving) == 1
     assert overlap(moving[0], squared((200, 60, 240, 180))) > 0.6
@@ -287,10 +289,9 @@ def test_an_empty_wall_confirms_nobody():
 
 def test_of_one_person_the_surest_look_is_taken_and_not_the_largest():
     large, right = pose_at((160, 120), size=180, confidence=0.7), pose_at((160, 120), size=140, confidence=0.9)
-    tracker = Tracker(FakeFinder(found(), found()), TrackerConfig())
+    tracker = FollowOne(FakeFinder(found(), found()), TrackerConfig())
     tracker.propose(frame(0))
     tracker.settle(frame(0), [large, right])
     poses = [large if b[3] - b[1] > 200 else right for b in tracker.propose(frame(0))]
-    taken = tracker.settle(frame(0), poses)
-    assert taken is not None
+    (taken,) = tracker.settle(frame(0), poses)
     assert taken.joints_px is right.joints_px
