@@ -118,7 +118,7 @@ class CrowdConfig:
     """Time between two searches for more people while somebody is followed."""
     shortlist: int = 6
     """So many candidates of a search are looked at twice."""
-    same_joints: float = 0.12
+    same_joints: float = 0.2
     """Two poses whose joints are nearer to each other on average are one person's."""
     hidden_s: float = 2.0
     """Who is hidden or away keeps the number for so long."""
@@ -273,6 +273,9 @@ class RuntimeConfig:
     """Where TensorRT's engines are stored; None for the default folder."""
     smoothing: SmoothingName | None = None
     """What is done about jitter; None takes smooth for files and live for cameras."""
+    latency_budget_ms: float | None = None
+    """Poses come within so long after their picture: searches are spread and people looked at in turns; None takes 100
+    for cameras and no limit for files, inf sets none."""
     camera_timeout_s: float | None = None
     """A camera without a frame for so long is given up; None tries for ever."""
     input: InputConfig = field(default_factory=InputConfig)
@@ -294,6 +297,8 @@ class RuntimeConfig:
             raise ConfigError(f"max_frames must be at least 1, got {self.max_frames}")
         if self.camera_timeout_s is not None and not 0 < self.camera_timeout_s < math.inf:
             raise ConfigError(f"camera_timeout_s must be positive, got {self.camera_timeout_s}")
+        if self.latency_budget_ms is not None and not self.latency_budget_ms > 0:
+            raise ConfigError(f"latency_budget_ms must be more than 0, got {self.latency_budget_ms}")
         if not 1 <= self.max_people <= 32:
             raise ConfigError(f"max_people must be 1 to 32, got {self.max_people}")
         if self.box is not None and self.max_people > 1:

@@ -89,16 +89,21 @@ class FollowAll(AbstractTracker):
     def following(self) -> bool:
         return bool(self._people)
 
-    def propose(self, frame: Frame) -> list[Box]:
+    def propose(self, frame: Frame, most: int | None = None) -> list[Box]:
         if self._listed:
+            if most is not None:
+                del self._listed[max(most // 2, 1) :]
             return [box for c in self._listed for box in (c.box, shifted(c.box))]
         now_s = frame.time_s
         self._finder.watch(frame, [person.box for person in self._people])
         self._looked = [p for p in self._people if not p.doubts or now_s - p.peeked_s >= self._crowd.peek_every_s]
+        if most is not None and len(self._looked) > most:
+            self._looked = sorted(self._looked, key=lambda p: p.peeked_s)[:most]  # in turns
         boxes = [self._expected(person, now_s) for person in self._looked]
         self._checked = self._due_for_a_check(now_s)
-        self._proposed = self._search(frame, boxes)
         check = [] if self._checked is None else [shifted(boxes[self._looked.index(self._checked)])]
+        left = None if most is None else most - len(boxes) - len(check)
+        self._proposed = [] if left is not None and left <= 0 else self._search(frame, boxes)[:left]
         return [*boxes, *check, *(c.box for c in self._proposed)]
 
     def settle(self, frame: Frame, poses: Sequence[Pose]) -> tuple[Pose, ...]:

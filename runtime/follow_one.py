@@ -41,8 +41,10 @@ class FollowOne(AbstractTracker):
     def following(self) -> bool:
         return self._box is not None
 
-    def propose(self, frame: Frame) -> list[Box]:
+    def propose(self, frame: Frame, most: int | None = None) -> list[Box]:
         if self._listed:
+            if most is not None and self._box is None:
+                del self._listed[max(most // 2, 1) :]
             return [box for c in self._listed for box in (c.box, shifted(c.box))]
         self._finder.watch(frame, () if self._box is None else (self._box,))
         if self._box is not None:
@@ -53,6 +55,8 @@ class FollowOne(AbstractTracker):
             self._proposed = [*self._finder.candidates(frame), *before]
         else:
             self._proposed = []
+        if most is not None:
+            del self._proposed[max(most, 1) :]
         return [c.box for c in self._proposed]
 
     def settle(self, frame: Frame, poses: Sequence[Pose]) -> tuple[Pose, ...]:

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from threading import Event
 
+from runtime.budget import LatencyBudget
 from runtime.config import SmoothingConfig
 from runtime.estimator import Estimator
 from runtime.outputs import AbstractOutput
@@ -35,6 +36,7 @@ class RunReport:
         latency_ms: p50 and p95 by stage.
         stopped: ended by the user, not by the input.
         missed: frames that slow outputs lack, all outputs together.
+        late: frames whose poses came after the latency budget.
     """
 
     source: str
@@ -48,6 +50,7 @@ class RunReport:
     latency_ms: dict[str, dict[str, float]]
     stopped: bool
     missed: int = 0
+    late: int = 0
 
 
 def run(
@@ -59,6 +62,7 @@ def run(
     max_frames: int | None = None,
     smoothing: SmoothingConfig = RAW,
     on_state: StateListener | None = None,
+    budget: LatencyBudget | None = None,
 ) -> RunReport:
     """Turn frames into poses until the input ends, `stop` is set or `max_frames` are done.
 
@@ -66,26 +70,26 @@ def run(
     source has no frame the loop waits in it; `on_state` hears at once that it does, and when frames come again.
     """
     start = time.monotonic()
-    frames = poses = 0
-    tracks: set[int] = set()
+    frames = poses = tracks = 0
+    budget = budget or LatencyBudget(None)
     source.listener = on_state
     with ExitStack() as opened:
         opened.enter_context(source)
         for output in outputs:
             opened.enter_context(output)
-        for frame, people, latency_ms in smoothed(poses_of(source, tracker, estimator, stop), smoothing):
+        for frame, people, latency_ms in smoothed(poses_of(source, tracker, estimator, stop, budget), smoothing):
             for output in outputs:
                 output.write(frame, people, latency_ms)
             frames += 1
             poses += len(people)
-            tracks.update(pose.track for pose in people)
+            tracks = max(tracks, *(pose.track for pose in people), 0)
             if frames == max_frames:
                 break
     return RunReport(
         source=source.name,
         frames=frames,
         poses=poses,
-        tracks=len(tracks),
+        tracks=tracks,
         dropped=source.dropped,
         corrupt=source.corrupt,
         outages=source.outages,
@@ -93,25 +97,42 @@ def run(
         latency_ms=estimator.timings.summary(),
         stopped=stop.is_set(),
         missed=sum(output.missed for output in outputs),
+        late=budget.late,
     )
 
 
-def poses_of(source: AbstractSource, tracker: AbstractTracker, estimator: Estimator, stop: Event) -> Iterator[Seen]:
+def poses_of(
+    source: AbstractSource,
+    tracker: AbstractTracker,
+    estimator: Estimator,
+    stop: Event,
+    budget: LatencyBudget | None = None,
+) -> Iterator[Seen]:
     """Every frame with the poses of who is followed and its latency in milliseconds."""
-    timings = estimator.timings
+    timings, budget = estimator.timings, budget or LatencyBudget(None)
     for frame in source.frames(stop):
         timings.add("decode", frame.decode_ms)
-        poses = look(frame, tracker, estimator)
+        budget.begin(frame)
+        poses = look(frame, tracker, estimator, budget)
+        age_ms = budget.end()
+        if frame.captured_s is not None:
+            timings.note("age", age_ms)
         yield frame, poses, timings.next_frame()
 
 
-def look(frame: Frame, tracker: AbstractTracker, estimator: Estimator) -> tuple[Pose, ...]:
+def look(
+    frame: Frame, tracker: AbstractTracker, estimator: Estimator, budget: LatencyBudget | None = None
+) -> tuple[Pose, ...]:
     """One frame's poses; who comes into question is looked at again, from better boxes."""
-    poses = _look_once(frame, tracker, estimator)
-    return _look_once(frame, tracker, estimator) if tracker.fresh else poses
+    budget = budget or LatencyBudget(None)
+    poses = _look_once(frame, tracker, estimator, budget)
+    return _look_once(frame, tracker, estimator, budget) if tracker.fresh else poses
 
 
-def _look_once(frame: Frame, tracker: AbstractTracker, estimator: Estimator) -> tuple[Pose, ...]:
+def _look_once(frame: Frame, tracker: AbstractTracker, estimator: Estimator, budget: LatencyBudget) -> tuple[Pose, ...]:
     with estimator.timings.measure("search"):
-        boxes = tracker.propose(frame)
-    return tracker.settle(frame, estimator.poses(frame, boxes))
+        boxes = tracker.propose(frame, budget.squares())
+    start = time.perf_counter()
+    poses = estimator.poses(frame, boxes)
+    budget.looked(len(boxes), 1000 * (time.perf_counter() - start))
+    return tracker.settle(frame, poses)

@@ -34,12 +34,16 @@ def draw(frame_bgr: NDArray[np.uint8], poses: Sequence[Pose], latency_ms: float)
     if not poses:
         _text(picture, "nobody", (8, 8), thick)
         return picture
-    for row, pose in enumerate(poses):
+    _text(picture, f"{latency_ms:.0f} ms", (8, 8), thick)
+    for pose in poses:
         x0, y0, x1, y1 = (round(v) for v in pose.box_xyxy_px)
         cv2.rectangle(picture, (x0, y0), (x1, y1), _LIGHT, thick)
         _bones(picture, pose.joints_px, 2 * thick)
-        text = f"track {pose.track}  confidence {pose.confidence:.2f}  {latency_ms:.0f} ms"
-        _text(picture, text, (8, 8 + round(row * (14 * thick + 8))), thick)
+        corner = (
+            min(max(x0, 0), picture.shape[1] - 40) + 3 * thick,
+            min(max(y0, 24), picture.shape[0] - 20) + 3 * thick,
+        )
+        _text(picture, f"track {pose.track}  confidence {pose.confidence:.2f}", corner, thick)
     side = round(_INSET_SHARE * min(picture.shape[:2]))
     for i, (name, angle_deg) in enumerate(_VIEWS):
         _inset(picture, poses[0].joints_mm, name, angle_deg, (8 + i * (side + 8), picture.shape[0] - side - 8), side)

@@ -10,6 +10,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from runtime.ahead import ReadAhead
+from runtime.budget import LatencyBudget
 from runtime.config import (
     CrowdConfig,
     FinderConfig,
@@ -44,6 +46,7 @@ from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
 
 log = logging.getLogger(__name__)
 
+_LIVE_BUDGET_MS = 100.0
 _POSES_WAIT, _PICTURES_WAIT = 300, 8
 """Frames of a live source that may wait for a slow disk: ten seconds of poses, or pictures of some MB each."""
 
@@ -69,7 +72,8 @@ def run_stream(
     finder = make_finder(cfg.box, cfg.detector, cfg.finder, cfg.threads)
     with ExitStack() as opened:
         opened.callback(model.close)
-        source = opened.enter_context(_open(cfg))
+        source = _open(cfg)
+        source = opened.enter_context(source if source.live else ReadAhead(source))
         intrinsics = _intrinsics(cfg.intrinsics, source.size_wh, cfg.input)
         model.warm_up()  # a model that does not run leaves no output behind
         outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model)]
@@ -77,7 +81,8 @@ def run_stream(
         tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         with made_afterwards(plan, cfg.overwrite):
-            report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state)
+            budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
+            report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget)
     log.info(
         "%s: %d frames, %d poses, %d dropped, %d damaged, %d outages",
         *(report.source, report.frames, report.poses, report.dropped, report.corrupt, report.outages),
@@ -132,6 +137,11 @@ def iterate_poses(
 def smoothing_of(source: AbstractSource, preset: SmoothingName | None) -> SmoothingConfig:
     """The preset that is asked for, or the one for this kind of source: nobody waits for a file."""
     return SmoothingConfig(preset or ("live" if source.live else "smooth"))
+
+
+def budget_ms(source: AbstractSource, wanted: float | None) -> float | None:
+    """The latency that is asked for, or the one for this kind of source: files have time."""
+    return wanted or (_LIVE_BUDGET_MS if source.live else None)
 
 
 def make_finder(

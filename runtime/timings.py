@@ -14,6 +14,7 @@ KEPT = 20_000
 """The newest measurements that percentiles are taken over, so that memory does not grow for hours."""
 
 STAGES = ("decode", "search", "crop", "inference", "post")
+"""What the milliseconds of a frame are spent on; `total` is their sum, `age` the time from a live frame's capture on."""
 
 _PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
@@ -44,6 +45,10 @@ class Timings:
         """Add milliseconds to `stage` of the frame at hand."""
         self._frame[stage] = self._frame.get(stage, 0.0) + ms
 
+    def note(self, name: str, ms: float) -> None:
+        """Keep a figure of the frame at hand that is no part of its total."""
+        self._kept[name].append(ms)
+
     def next_frame(self) -> float:
         """Close the frame at hand; its total in milliseconds."""
         total = sum(self._frame.values())
@@ -55,7 +60,7 @@ class Timings:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Percentiles in milliseconds by stage, over the frames in which the stage was run."""
-        return {stage: percentiles(self._kept[stage]) for stage in (*STAGES, "total") if self._kept[stage]}
+        return {stage: percentiles(self._kept[stage]) for stage in (*STAGES, "total", "age") if self._kept[stage]}
 
 
 @dataclass(frozen=True)

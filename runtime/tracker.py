@@ -34,8 +34,13 @@ class AbstractTracker(ABC):
         """Whether somebody is followed now."""
 
     @abstractmethod
-    def propose(self, frame: Frame) -> list[Box]:
-        """Boxes whose poses `settle` wants to see; none while nobody is followed and no search is due."""
+    def propose(self, frame: Frame, most: int | None = None) -> list[Box]:
+        """Boxes whose poses `settle` wants to see; none while nobody is followed and no search is due.
+
+        Args:
+            frame: the next one, or the same again where `fresh`.
+            most: so many boxes if possible: who is followed first, then who else comes into question.
+        """
 
     @abstractmethod
     def settle(self, frame: Frame, poses: Sequence[Pose]) -> tuple[Pose, ...]:

@@ -60,6 +60,12 @@ def run(
     ] = None,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
+    max_people: Annotated[
+        int, typer.Option(min=1, max=32, help="Follow so many people; 1 follows the one who matters.")
+    ] = 1,
+    latency_budget_ms: Annotated[
+        float | None, typer.Option(min=1, help="Poses at most so late, by looking less around; cameras have 100.")
+    ] = None,
     box: Box = None,
     detector: Detector = None,
     intrinsics: Annotated[Path | None, typer.Option(help="camera.json from `calib camera`.")] = None,
@@ -102,6 +108,8 @@ def run(
         out=tuple(out or ()),
         overlay=overlay,
         overwrite=overwrite,
+        max_people=max_people,
+        latency_budget_ms=latency_budget_ms,
         box=place,
         detector=detector,
         intrinsics=intrinsics,

@@ -241,3 +241,19 @@ def test_reset_equals_new_but_for_the_numbers():
         a, b = step(world, used, *people), step(twin, new, *people)
         assert {who: track - 2 for who, track in a.items()} == b
     assert len(b) >= 1
+
+
+def test_a_limit_looks_at_people_in_turns_and_searches_with_what_is_left():
+    world, _, tracker = stage(most=8)
+    everybody = [(n, 90 + 150 * n, 180, 140) for n in range(4)]
+    first = step(world, tracker, *everybody)
+    assert len(first) == 4
+    seen: list[set[int]] = []
+    for _ in range(40):
+        frame = world.next(*everybody)
+        boxes = tracker.propose(frame, 2)
+        assert len(boxes) <= 2
+        seen.append({p.track for p in tracker.settle(frame, [world.look(b) for b in boxes])})
+        assert not tracker.fresh
+    assert all(len(a | b) == 4 for a, b in zip(seen[::2], seen[1::2], strict=True))
+    assert tracker.following
