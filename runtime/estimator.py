@@ -43,13 +43,12 @@ class Estimator:
         with self.timings.measure("crop"):
             crops = [CropCamera.looking_at(self._lens.box_to_straight(b), self._lens.intrinsics) for b in boxes]
             on_device = self.model.network.cuts_crops and self._lens.straight
-            pictures = None if on_device else np.stack([self._picture(frame, crop) for crop in crops])
+            inputs = None if on_device else self.model.prepare(np.stack([self._picture(frame, c) for c in crops]))
         with self.timings.measure("inference"):
-            if pictures is None:
-                output = self.model.estimate_crops(frame.image_bgr, crops)
-            else:
-                output = self.model.estimate(pictures)
+            network = self.model.network
+            said = network.infer_crops(frame.image_bgr, crops) if inputs is None else network.infer(inputs)
         with self.timings.measure("post"):
+            output = self.model.read(said)
             reference = self.model.contract.confidence
             return [
                 decode(output, i, crop, box, self._lens, reference, self._height_mm)

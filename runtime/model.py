@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +13,7 @@ from runtime.backends.base import AbstractBackend, Arrays, BackendName
 from runtime.backends.onnx_runtime import OnnxBackend
 from runtime.backends.opening import open_network
 from sa3dhp_edge.contract import ModelContract, Tensor, confidence_cues, read_contract
-from sa3dhp_edge.crop import CropCamera, normalise
+from sa3dhp_edge.crop import normalise
 from sa3dhp_edge.errors import ContractMismatch, ShapeError
 from sa3dhp_edge.shipped import model_folder
 from sa3dhp_edge.skeleton import J
@@ -111,23 +110,23 @@ class Model:
         Raises:
             ShapeError: pictures of another shape or type.
         """
+        return self.read(self._g.infer(self.prepare(pictures_rgb)))
+
+    def prepare(self, pictures_rgb: NDArray[np.uint8]) -> Arrays:
+        """What `network` takes, of pictures as `estimate` takes them.
+
+        Raises:
+            ShapeError: pictures of another shape or type.
+        """
         side = self.crop_px
         if pictures_rgb.shape[1:] != (side, side, 3) or pictures_rgb.dtype != np.uint8:
             raise ShapeError(
                 f"pictures must be (N, {side}, {side}, 3) uint8, got {pictures_rgb.shape} {pictures_rgb.dtype}"
             )
-        return self._read(self._g.infer({"image": normalise(pictures_rgb, self.contract.mean, self.contract.std)}))
+        return {"image": normalise(pictures_rgb, self.contract.mean, self.contract.std)}
 
-    def estimate_crops(self, frame_bgr: NDArray[np.uint8], crops: Sequence[CropCamera]) -> ModelOutput:
-        """Poses of crops that the network's engine cuts itself; only where `network.cuts_crops`.
-
-        Args:
-            frame_bgr: (h, w, 3) uint8 without distortion.
-            crops: N of them, one or more.
-        """
-        return self._read(self._g.infer_crops(frame_bgr, crops))
-
-    def _read(self, out: Arrays) -> ModelOutput:
+    def read(self, out: Arrays) -> ModelOutput:
+        """What `network` said, with a look at the prior."""
         back = self._prior().infer({"pose_mm": out["pose_mm"]})["z"]
         return ModelOutput(
             z=out["z"],

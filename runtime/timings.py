@@ -14,7 +14,7 @@ KEPT = 20_000
 """The newest measurements that percentiles are taken over, so that memory does not grow for hours."""
 
 STAGES = ("decode", "search", "crop", "inference", "post")
-"""What the milliseconds of a frame are spent on; `total` is their sum, `age` the time from a live frame's capture on."""
+"""What the milliseconds of a frame are spent on; `total` is their sum, `age` the time since a live capture."""
 
 _PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 

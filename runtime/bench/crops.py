@@ -66,14 +66,14 @@ class _People:
 
     def result(self) -> CropToPose:
         """What was measured."""
-        whole, network = self._whole.spent(), self._network.spent()
+        whole, network, stages = self._whole.spent(), self._network.spent(), self._stages.summary()
         return CropToPose(
             threads=self._threads,
             people=self._people,
             whole=whole,
             network=network,
-            overhead_ms=round(whole.wall_ms["p50"] - network.wall_ms["p50"], 3),
-            stages=self._stages.summary(),
+            overhead_ms=round(whole.wall_ms["p50"] - stages["inference"]["p50"], 3),
+            stages=stages,
             people_per_s=round(1000 * self._people / whole.mean_ms, 2),
         )
 
