@@ -120,7 +120,7 @@ class CrowdConfig:
     """So many candidates of a search are looked at twice."""
     same_joints: float = 0.2
     """Two poses whose joints are nearer to each other on average are one person's."""
-    hidden_s: float = 2.0
+    hidden_s: float = 3.0
     """Who is hidden or away keeps the number for so long."""
     peek_every_s: float = 0.1
     """Time between two looks at the place where somebody hidden should be."""
@@ -138,7 +138,7 @@ class CrowdConfig:
     """So much may the logarithm of the size have changed…"""
     growth_per_s: float = 0.5
     """…and so much more for each second."""
-    other_colours: float = 0.6
+    other_colours: float = 0.45
     """Colours that are less alike than that (1 - coefficient of Bhattacharyya) are another person's."""
 
     def __post_init__(self) -> None:

@@ -239,6 +239,36 @@ def people(
     show(result, as_json)
 
 
+@experiment.command("soak")
+def soak(
+    video: Annotated[Path, typer.Option(help="What the camera shows.")],
+    out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
+    model: Model = SHIPPED,
+    frames: Annotated[int, typer.Option(min=10, help="To finish.")] = 200_000,
+    faults: Annotated[int, typer.Option(min=0, help="About so many are injected.")] = 80,
+    max_people: Annotated[int, typer.Option(min=1, help="Followed at once.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the plan of faults.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Run the whole runtime for long on a camera that fails in every way, and watch memory, files and latency.
+
+    Half an hour of one core, or more.
+
+    \b
+    Example:
+      sa3dhp-edge experiment soak --video hall.mp4 --out docs/results/soak
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.soak_study import soak as job
+
+    with working():
+        result = job(
+            video=video, out=out, model=model, frames=frames, faults=faults, people=max_people, seed=seed,
+            say=typer.echo,
+        )  # fmt: skip
+    show(result, as_json)
+
+
 @experiment.command("latency")
 def latency(
     out: Annotated[Path, typer.Option(help="Folder for table and figures.")],

@@ -213,7 +213,7 @@ def test_where_nothing_moves_an_unsure_person_is_furniture():
     finder.dead = True
     look = world.look
     world.look = lambda box: dataclasses.replace(look(box), confidence=0.4)
-    for _ in range(90):
+    for _ in range(150):
         named = step(world, tracker, (0, 200, 180, 150))
     assert named == {}
     assert not tracker.following
