@@ -28,6 +28,7 @@ from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.outputs.apart import Apart
 from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
 from runtime.overlay import OverlayWriter
+from runtime.run_start import as_of_now
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import Tracker
@@ -59,6 +60,7 @@ def run_stream(
         NobodyFound: a whole video without a person; it is recorded as empty frames.
     """
     stop = stop or threading.Event()
+    cfg = as_of_now(cfg)
     plan = plan_outputs(cfg.outs, cfg.overwrite)
     if cfg.overlay is not None and not cfg.overwrite:
         refuse_existing(cfg.overlay, "name another path, or replace it with --overwrite")

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from sa3dhp_edge import __version__
-from sa3dhp_edge.commands import calibration, data, device, engines, experiments, models, recordings, training
+from sa3dhp_edge.commands import calibration, data, device, engines, experiments, models, recordings, run, training
 from sa3dhp_edge.errors import Sa3dhpError
 
 app = typer.Typer(
@@ -28,7 +28,7 @@ app.command("demo")(training.demo)
 app.command("pretrain")(training.pretrain)
 app.command("adapt")(training.adapt)
 app.command("export")(models.export)
-app.command("run")(device.run)
+app.command("run")(run.run)
 app.command("convert")(recordings.convert)
 app.command("schema")(recordings.schema)
 app.command("eval")(models.evaluate)
@@ -68,4 +68,4 @@ def main() -> None:
         typer.echo(f"error: {e.message}", err=True)
         if e.hint:
             typer.echo(f"hint: {e.hint}", err=True)
-        sys.exit(1)
+        sys.exit(e.exit_status)

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import sa3dhp_edge
 from calib import session
+from runtime.run_start import as_of_now
 from sa3dhp_edge import extras
 from sa3dhp_edge.cli import app, main
 from sa3dhp_edge.errors import InputError
@@ -482,7 +483,7 @@ def test_a_subject_is_noted_and_run_reads_it(call: Call, install: Install) -> No
     assert call("calib", "subject", "--height-cm", "183", "--out", "me.json").code == 0
     calls = install("runtime.service.run_stream", dict)
     assert call("run", "--camera", "0", "--subject", "me.json").code == 0
-    assert calls[0]["args"][0].height_mm == 1830.0
+    assert as_of_now(calls[0]["args"][0]).height_mm == 1830.0
     wrong = call("calib", "subject", "--height-cm", "1.83", "--out", "you.json")
     assert (wrong.code, "50 to 250" in wrong.err) == (1, True)
 
