@@ -105,6 +105,7 @@ class CameraSource(AbstractSource):
         self._heard_s = self._clock()
         while not stop.is_set() and self.state != "closed":
             frame = self._step(stop)
+            self._turned(frame is not None)
             if frame is not None:
                 yield frame
                 self._heard_s = self._clock()  # the time the caller takes is not the camera's silence

@@ -20,10 +20,12 @@ from runtime.config import (
 )
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
+from runtime.heartbeat import Heartbeat
 from runtime.inputs import open_source
 from runtime.intrinsics import load_intrinsics
 from runtime.loop import RunReport, poses_of, run
 from runtime.model import Model
+from runtime.notify import supervisor
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.outputs.apart import Apart
 from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
@@ -73,6 +75,9 @@ def run_stream(
         model.warm_up()  # a model that does not run leaves no output behind
         outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model)]
         opened.enter_context(_stopped_by_signals(stop))
+        if (told := supervisor()) is not None:
+            heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
+            outputs, on_state = [*outputs, heartbeat], heartbeat.heard
         tracker = Tracker(finder, cfg.tracker)
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         with made_afterwards(plan, cfg.overwrite):
