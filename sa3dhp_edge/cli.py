@@ -14,7 +14,18 @@ from typing import Annotated
 import typer
 
 from sa3dhp_edge import __version__
-from sa3dhp_edge.commands import calibration, data, device, engines, experiments, models, recordings, run, training
+from sa3dhp_edge.commands import (
+    calibration,
+    data,
+    device,
+    engines,
+    experiments,
+    models,
+    recordings,
+    run,
+    service,
+    training,
+)
 from sa3dhp_edge.errors import Sa3dhpError
 
 app = typer.Typer(
@@ -38,6 +49,7 @@ app.add_typer(calibration.calib, name="calib")
 app.add_typer(data.data, name="data")
 app.add_typer(engines.engine, name="engine")
 app.add_typer(experiments.experiment, name="experiment")
+app.add_typer(service.service, name="service")
 
 
 def _show_version(asked: bool) -> None:
