@@ -6,7 +6,6 @@ outputs whole. Results go to stdout, logs to stderr.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Annotated
@@ -26,7 +25,9 @@ from sa3dhp_edge.commands import (
     service,
     training,
 )
+from sa3dhp_edge.commands.words import LogFormat
 from sa3dhp_edge.errors import Sa3dhpError
+from sa3dhp_edge.logs import say_error, start_logging
 
 app = typer.Typer(
     help="3D human pose from one camera that teaches itself on unlabelled video.",
@@ -64,10 +65,11 @@ def _shared(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings only.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="How messages look: json is one object a line.")
+    ] = LogFormat.TEXT,
 ) -> None:
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for package in ("sa3dhp_edge", "export", "runtime", "calib"):
-        logging.getLogger(package).setLevel(logging.WARNING if quiet else logging.INFO)
+    start_logging(log_format.value, quiet)
 
 
 def main() -> None:
@@ -77,7 +79,5 @@ def main() -> None:
     except Sa3dhpError as e:
         if os.environ.get("SA3DHP_DEBUG") == "1":
             raise
-        typer.echo(f"error: {e.message}", err=True)
-        if e.hint:
-            typer.echo(f"hint: {e.hint}", err=True)
+        say_error(e)
         sys.exit(e.exit_status)

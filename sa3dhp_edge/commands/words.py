@@ -37,6 +37,13 @@ class Smoothing(str, Enum):
     SMOOTH = "smooth"
 
 
+class LogFormat(str, Enum):
+    """How messages look; see `sa3dhp_edge.logs`."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Flip(str, Enum):
     """The mirror image of a camera's pictures; of `runtime.config.InputConfig`."""
 
