@@ -14,13 +14,12 @@ from typing import final
 from runtime.notify import Notifier
 from runtime.outputs.base import AbstractOutput
 from runtime.sources import AbstractSource, SourceState, StateListener
+from sa3dhp_edge.logs import without_passwords
 from sa3dhp_edge.records import Frame, Pose
 
 _STATUS_S = 10.0
 _HELD_BACK = 100
 """Smoothing may hold so many of the first frames back; where more are in work and none is finished, the run hangs."""
-_BUSY_S = 60.0
-"""An output that writes one frame for longer hangs, where no watchdog says how long that may take."""
 
 
 @final
@@ -43,13 +42,13 @@ class Heartbeat(AbstractOutput):
         on_state: StateListener | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._supervisor, self._name, self._outputs = supervisor, source.name, tuple(outputs)
+        self._supervisor, self._outputs = supervisor, tuple(outputs)
+        self._name = " ".join(source.name.split())
         self._on_state, self._clock = on_state, clock
         self._state: str = source.state
         self._in_work = self._ready = self._closed = False
         self._frames = self._handed = self._counted = 0
         self._counted_s = self._beat_s = clock()
-        self._allowed_s = supervisor.watchdog_s or _BUSY_S
         source.pulse = self.pulse
 
     def write(self, frame: Frame, poses: Sequence[Pose], latency_ms: float) -> None:
@@ -88,13 +87,14 @@ class Heartbeat(AbstractOutput):
         if now_s - self._counted_s >= _STATUS_S:
             self._say_status()
         period_s = self._supervisor.watchdog_s
-        if period_s is not None and now_s - self._beat_s >= period_s / 4 and not self._hanging(now_s):
+        if period_s is not None and now_s - self._beat_s >= period_s / 4 and self._busy_s(now_s) <= period_s / 2:
             self._beat_s = now_s
             self._supervisor.say("WATCHDOG=1")
 
-    def _hanging(self, now_s: float) -> bool:
+    def _busy_s(self, now_s: float) -> float:
+        """So long the slowest output has been writing what it writes now."""
         began_s = (output.busy_since_s for output in self._outputs)
-        return any(began is not None and now_s - began > self._allowed_s / 2 for began in began_s)
+        return max((now_s - began for began in began_s if began is not None), default=0.0)
 
     def _say_status(self) -> None:
         if not self._closed:
@@ -105,4 +105,5 @@ class Heartbeat(AbstractOutput):
         seconds, frames = now_s - self._counted_s, self._frames - self._counted
         self._counted, self._counted_s = self._frames, now_s
         rate = f", {frames / seconds:.1f} frames/s" if frames and seconds > 0 else ""
-        return f"STATUS={self._name}: {self._state}{rate}, {self._frames} frames"
+        state = " ".join(without_passwords(self._state).split())  # a driver's reason may have several lines
+        return f"STATUS={self._name}: {state}{rate}, {self._frames} frames"

@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime.config import RuntimeConfig
 from runtime.inputs import names_file
-from sa3dhp_edge.settings import WrongSetting, built, checked, merged
+from sa3dhp_edge.settings import WrongSetting, beside, built, checked, merged
 from sa3dhp_edge.settings_file import read_settings, refused
 
 INSTEAD = (("camera", "video", "source"), ("box", "detector"), ("height_mm", "subject"))
@@ -46,4 +46,4 @@ def _beside(values: dict[str, Any], base: Path | None) -> dict[str, Any]:
     source = values.get("source")
     if base is None or source is None or not names_file(source):
         return values
-    return values | {"source": str(base / Path(source).expanduser())}
+    return values | {"source": str(beside(source, base))}

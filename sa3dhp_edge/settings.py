@@ -10,6 +10,7 @@ import math
 import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast
@@ -128,6 +129,16 @@ def described(hint: Any) -> str:
     return _WORDS.get(hint, str(hint))
 
 
+def beside(text: str | Path, base: Path | None) -> Path:
+    """A path that is relative to a folder; None leaves it as it is."""
+    path = Path(text)
+    if base is not None:
+        with suppress(RuntimeError):  # there is no such user: the path says so itself when it is used
+            path = path.expanduser()
+        path = base / path
+    return path
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for who mistyped a name."""
     names = sorted(known)
@@ -146,8 +157,8 @@ def words_of(kind: type) -> dict[str, str]:
     body = cast(ast.ClassDef, made).body
     words = {}
     for field, text in pairwise(body):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(text, ast.Expr):
-            words[field.target.id] = " ".join(str(ast.literal_eval(text.value)).split())
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            words[ast.unparse(field.target)] = " ".join(str(text.value.value).split())
     return words
 
 
@@ -181,7 +192,7 @@ def _value(hint: Any, value: Any, base: Path | None, key: Key) -> Any:
         if len(kinds) == len(value):
             return tuple(_value(kind, item, base, key) for kind, item in zip(kinds, value, strict=True))
     elif _is_a(hint, value):
-        return _path(value, base) if hint is Path else float(value) if hint is float else value
+        return beside(value, base) if hint is Path else float(value) if hint is float else value
     raise WrongSetting(key, f"{'.'.join(key)} is {value!r}, not {described(hint)}")
 
 
@@ -193,15 +204,11 @@ def _is_a(hint: Any, value: Any) -> bool:
     return isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
-def _path(text: str | Path, base: Path | None) -> Path:
-    return Path(text) if base is None else base / Path(text).expanduser()
-
-
 def _path_or_name(text: str, base: Path | None) -> Path | str:
     """A path if it looks like one, or lies there; else the name of something that is no file."""
     if base is None or "://" in text:
         return text
-    return _path(text, base) if "/" in text or (base / text).exists() else text
+    return beside(text, base) if "/" in text or (base / text).exists() else text
 
 
 def _plain(value: Any) -> Any:

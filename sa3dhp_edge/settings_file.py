@@ -19,6 +19,7 @@ else:
     import tomli as tomllib
 
 _WIDTH = 120
+_WORDS = "`sa3dhp-edge run --print-config` shows all settings and what they mean"
 
 
 class SettingsFileError(ConfigError):
@@ -45,13 +46,13 @@ def read_settings(path: Path, kind: type) -> dict[str, Any]:
     try:
         return checked(kind, values, path.resolve().parent)
     except WrongSetting as e:
-        raise SettingsFileError(f"{_place(path, text, e.key)}: {e.message}", e.hint) from e
+        raise SettingsFileError(f"{_place(path, text, e.key)}: {e.message}", e.hint or _WORDS) from e
 
 
 def refused(path: Path, wrong: WrongSetting) -> SettingsFileError:
     """The error for values that a record refused, which were read from there."""
     place = f"{path}, [{'.'.join(wrong.key)}]" if wrong.key else str(path)
-    return SettingsFileError(f"{place}: {wrong.message}", wrong.hint)
+    return SettingsFileError(f"{place}: {wrong.message}", wrong.hint or _WORDS)
 
 
 def toml_of(record: Any) -> str:

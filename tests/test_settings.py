@@ -114,7 +114,10 @@ def test_an_absent_key_has_no_line() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ('name = "n"\n\n[inner]\nshare = "x"\n', r"s.toml, line 4: inner.share is 'x', not a number"),
+        (
+            'name = "n"\n\n[inner]\nshare = "x"\n',
+            r"s.toml, line 4: inner.share is 'x', not a number[\s\S]*--print-config",
+        ),
         ('name = "n"\ncuont = 3\n', r"s.toml, line 2: unknown setting cuont[\s\S]*did you mean 'count'"),
         ("inner.kind = 'c'\n", r"s.toml, line 1: inner.kind is 'c'"),
         ("name = n\n", r"s.toml is no TOML: .*line 1[\s\S]*quotes"),
@@ -137,6 +140,8 @@ def test_paths_in_a_file_are_relative_to_it_and_names_stay(tmp_path: Path) -> No
     path = tmp_path / "s.toml"
     path.write_text('files = ["a", "/b"]\nmodel = "shipped"\n')
     assert read_settings(path, Outer) == {"files": (tmp_path / "a", Path("/b")), "model": "shipped"}
+    path.write_text('files = "~nobody-of-that-name/a"\n')
+    assert read_settings(path, Outer) == {"files": tmp_path / "~nobody-of-that-name/a"}
     path.write_text('files = "a"\nmodel = "models/hall"\n')
     assert read_settings(path, Outer) == {"files": tmp_path / "a", "model": tmp_path / "models/hall"}
     (tmp_path / "hall").mkdir()

@@ -159,6 +159,11 @@ def test_a_frame_in_work_silences_the_waiting_source(beating: Beating, ear: Ear)
     assert "WATCHDOG=1" in ear.now()
 
 
+def test_a_reason_of_several_lines_is_one_status_without_a_password(beating: Beating, ear: Ear) -> None:
+    beating(source_of(), Clock()).heard("reopening", "error:\nWATCHDOG=1 of rtsp://me:secret@camera")
+    assert ear.now() == ["STATUS=camera 0: reopening (error: WATCHDOG=1 of rtsp://***@camera), 0 frames"]
+
+
 def test_first_frames_that_smoothing_holds_back_are_not_in_work(beating: Beating, ear: Ear) -> None:
     clock = Clock()
     heart = beating(source_of(), clock)

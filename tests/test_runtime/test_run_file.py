@@ -61,7 +61,7 @@ def run_configs(draw: st.DrawFn) -> RuntimeConfig:
     return built(RuntimeConfig, values)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(run_configs())
 def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, cfg: RuntimeConfig) -> None:
     path = tmp_path_factory.mktemp("settings") / "run.toml"
