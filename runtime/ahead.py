@@ -29,7 +29,8 @@ class ReadAhead(AbstractSource):
         self.name, self.fps, self.size_wh = source.name, source.fps, source.size_wh
         self._source = source
         self._queue: queue.Queue[Frame] = queue.Queue(_MOST)
-        self._stop = Event()
+        self._stop, self._turns = Event(), Event()
+        self._source.pulse = lambda _: self._turns.set()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="read ahead", daemon=True)
 
@@ -42,12 +43,16 @@ class ReadAhead(AbstractSource):
                 frame = self._queue.get(timeout=0.0 if ended else _TICK_S)
             except queue.Empty:
                 if not ended:
+                    if self._turns.is_set():  # what is read may hang, and must not be vouched for
+                        self._turns.clear()
+                        self._turned(False)
                     continue
                 if self._failure is not None:
                     raise self._failure from None
                 self.corrupt = self._source.corrupt
                 return
             self.corrupt = self._source.corrupt
+            self._turned(True)
             yield frame
 
     def close(self) -> None:

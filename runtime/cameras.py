@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator
 from threading import Event
@@ -19,6 +18,7 @@ from runtime.sources import ASSUMED_FPS, AbstractSource, SourceState
 from runtime.stillness import StillWatch
 from runtime.turning import Turn, as_it_is
 from sa3dhp_edge.errors import CameraLost, InputError
+from sa3dhp_edge.logs import without_passwords
 from sa3dhp_edge.records import Frame
 
 _TICK_S = 0.2
@@ -38,9 +38,6 @@ _STEADY_S = 10.0
 _MOST_STUCK = 4
 _MOST_RESHAPED = 3
 _ASPECT_SLACK = 0.01
-
-_PASSWORD = re.compile(r"://[^/@\s]*@")
-"""The name goes into logs and recordings."""
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +77,7 @@ class CameraSource(AbstractSource):
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[Event, float], object] = Event.wait,
     ) -> None:
-        self.name = f"camera {address}" if isinstance(address, int) else _PASSWORD.sub("://***@", address)
+        self.name = f"camera {address}" if isinstance(address, int) else without_passwords(address)
         self.state: SourceState = "opening"
         self._timeout_s, self._clock, self._pause = timeout_s, clock, pause
         self._start_reader = start_reader or (lambda: CameraReader(lambda: capture(address), turn))
@@ -105,6 +102,7 @@ class CameraSource(AbstractSource):
         self._heard_s = self._clock()
         while not stop.is_set() and self.state != "closed":
             frame = self._step(stop)
+            self._turned(frame is not None)
             if frame is not None:
                 yield frame
                 self._heard_s = self._clock()  # the time the caller takes is not the camera's silence

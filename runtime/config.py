@@ -10,6 +10,7 @@ from typing import Literal
 from runtime.backends.base import BackendName
 from sa3dhp_edge.errors import ConfigError
 from sa3dhp_edge.records import Box
+from sa3dhp_edge.shipped import SHIPPED
 from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
 
 
@@ -239,7 +240,7 @@ class InputConfig:
 class RuntimeConfig:
     """One run on one camera or video; exactly one of `camera`, `video` and `source` is given."""
 
-    model: Path | str
+    model: Path | str = SHIPPED
     """Model folder, or `shipped`."""
     camera: int | None = None
     """Index of a camera."""
@@ -248,7 +249,7 @@ class RuntimeConfig:
     source: str | None = None
     """A camera, stream, pipe, file or folder by one address; see `runtime.inputs`."""
     out: Path | tuple[Path, ...] | None = None
-    """File or files for the poses; the suffix says the format, see `runtime.outputs.formats`."""
+    """File or files for the poses; the suffix says the format; {start} in a name becomes the time of the start."""
     overlay: Path | None = None
     """mp4 file for the pictures with the skeleton drawn on them."""
     overwrite: bool = False
@@ -263,6 +264,8 @@ class RuntimeConfig:
     """Camera calibration; without it a focal length is assumed and no place in the room is given."""
     height_mm: float = TEMPLATE_HEIGHT_MM
     """Height of the person: the pose's size follows from it."""
+    subject: Path | None = None
+    """subject.json of `calib subject`: its height takes the place of `height_mm`."""
     max_frames: int | None = None
     """Stop after so many frames."""
     threads: int = 0

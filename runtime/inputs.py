@@ -74,6 +74,12 @@ def open_source(
     return RealtimeSource(file, paced=True) if cfg.realtime else file
 
 
+def names_file(uri: str) -> bool:
+    """Whether an address is a path, of a file or folder, and no camera, stream or pipe."""
+    others = uri == "-" or uri.isdecimal() or uri.startswith(("gst:", "raw:"))
+    return not others and not _FD.fullmatch(uri) and not _SCHEME.match(uri)
+
+
 def _camera_address(uri: str | None) -> str | None:
     """The address if it is a camera's or a stream's; None for pipes and paths.
 

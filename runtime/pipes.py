@@ -86,6 +86,7 @@ class PipeSource(AbstractSource):
                     f"{self.size_wh[0]} x {self.size_wh[1]}",
                     "write pictures of one size",
                 )
+            self._turned(True)
             yield Frame(image, index, index / self.fps, decode_ms)
 
     def close(self) -> None:
@@ -137,7 +138,9 @@ class PipeSource(AbstractSource):
                     return
                 yield data
                 heard_s = time.monotonic()
-            elif self._silence_s is not None and time.monotonic() - heard_s > self._silence_s:
+                continue
+            self._turned(False)
+            if self._silence_s is not None and time.monotonic() - heard_s > self._silence_s:
                 raise CameraLost(
                     f"{self.name} gave nothing for {self._silence_s:g} s", "look at the program that writes it"
                 )

@@ -44,6 +44,7 @@ class RealtimeSource(AbstractSource):
             ended = not self._thread.is_alive()  # asked first: what it left is still taken
             frame = self._newest.take(0.0 if ended else _TICK_S)
             self.dropped, self.corrupt = self._newest.dropped, self._source.corrupt
+            self._turned(frame is not None)
             if frame is not None:
                 yield frame
             elif ended:

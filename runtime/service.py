@@ -25,14 +25,17 @@ from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
 from runtime.follow_all import FollowAll
 from runtime.follow_one import FollowOne
+from runtime.heartbeat import Heartbeat
 from runtime.inputs import open_source
 from runtime.intrinsics import load_intrinsics
 from runtime.loop import RunReport, poses_of, run
 from runtime.model import Model
+from runtime.notify import supervisor
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.outputs.apart import Apart
 from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
 from runtime.overlay import OverlayWriter
+from runtime.run_start import as_of_now
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import AbstractTracker
@@ -65,6 +68,7 @@ def run_stream(
         NobodyFound: a whole video without a person; it is recorded as empty frames.
     """
     stop = stop or threading.Event()
+    cfg = as_of_now(cfg)
     plan = plan_outputs(cfg.outs, cfg.overwrite)
     if cfg.overlay is not None and not cfg.overwrite:
         refuse_existing(cfg.overlay, "name another path, or replace it with --overwrite")
@@ -78,6 +82,9 @@ def run_stream(
         model.warm_up()  # a model that does not run leaves no output behind
         outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model)]
         opened.enter_context(_stopped_by_signals(stop))
+        if (told := supervisor()) is not None:
+            heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
+            outputs, on_state = [*outputs, heartbeat], heartbeat.heard
         tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         with made_afterwards(plan, cfg.overwrite):

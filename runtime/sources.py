@@ -27,6 +27,8 @@ _BAD_READS = 10
 SourceState = Literal["opening", "live", "stalled", "reopening", "lost", "closed"]
 StateListener = Callable[[SourceState, str], None]
 """Hears what a live source does from now on, and why."""
+Pulse = Callable[[bool], None]
+"""Hears each turn of a live source: true where it hands a frame over, false where it still waits for one."""
 
 _S = TypeVar("_S", bound="AbstractSource")
 
@@ -44,6 +46,7 @@ class AbstractSource(ABC):
         corrupt: frames that could not be decoded.
         outages: times a live source that was live gave no more frames, or none that may be used.
         listener: hears each change of `state` at once, in the thread that takes the frames, also while none comes.
+        pulse: hears a few times a second, in the same thread, that a live source is not stuck.
     """
 
     name: str
@@ -55,6 +58,7 @@ class AbstractSource(ABC):
     corrupt: int = 0
     outages: int = 0
     listener: StateListener | None = None
+    pulse: Pulse | None = None
 
     @abstractmethod
     def frames(self, stop: Event) -> Iterator[Frame]:
@@ -63,6 +67,10 @@ class AbstractSource(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the input; a second call does nothing."""
+
+    def _turned(self, handed_over: bool) -> None:
+        if self.pulse is not None:
+            self.pulse(handed_over)
 
     def __iter__(self) -> Iterator[Frame]:
         return self.frames(Event())

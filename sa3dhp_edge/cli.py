@@ -6,7 +6,6 @@ outputs whole. Results go to stdout, logs to stderr.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Annotated
@@ -14,8 +13,21 @@ from typing import Annotated
 import typer
 
 from sa3dhp_edge import __version__
-from sa3dhp_edge.commands import calibration, data, device, engines, experiments, models, recordings, training
+from sa3dhp_edge.commands import (
+    calibration,
+    data,
+    device,
+    engines,
+    experiments,
+    models,
+    recordings,
+    run,
+    service,
+    training,
+)
+from sa3dhp_edge.commands.words import LogFormat
 from sa3dhp_edge.errors import Sa3dhpError
+from sa3dhp_edge.logs import say_error, start_logging
 
 app = typer.Typer(
     help="3D human pose from one camera that teaches itself on unlabelled video.",
@@ -28,7 +40,7 @@ app.command("demo")(training.demo)
 app.command("pretrain")(training.pretrain)
 app.command("adapt")(training.adapt)
 app.command("export")(models.export)
-app.command("run")(device.run)
+app.command("run")(run.run)
 app.command("convert")(recordings.convert)
 app.command("schema")(recordings.schema)
 app.command("eval")(models.evaluate)
@@ -38,6 +50,7 @@ app.add_typer(calibration.calib, name="calib")
 app.add_typer(data.data, name="data")
 app.add_typer(engines.engine, name="engine")
 app.add_typer(experiments.experiment, name="experiment")
+app.add_typer(service.service, name="service")
 
 
 def _show_version(asked: bool) -> None:
@@ -52,10 +65,11 @@ def _shared(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log warnings only.")] = False,
+    log_format: Annotated[
+        LogFormat, typer.Option(help="How messages look: json is one object a line.")
+    ] = LogFormat.TEXT,
 ) -> None:
-    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    for package in ("sa3dhp_edge", "export", "runtime", "calib"):
-        logging.getLogger(package).setLevel(logging.WARNING if quiet else logging.INFO)
+    start_logging(log_format.value, quiet)
 
 
 def main() -> None:
@@ -65,7 +79,5 @@ def main() -> None:
     except Sa3dhpError as e:
         if os.environ.get("SA3DHP_DEBUG") == "1":
             raise
-        typer.echo(f"error: {e.message}", err=True)
-        if e.hint:
-            typer.echo(f"hint: {e.hint}", err=True)
-        sys.exit(1)
+        say_error(e)
+        sys.exit(e.exit_status)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import typing
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sa3dhp_edge.errors import ConfigError
+from sa3dhp_edge.settings import nearest, record_of
 
 
 @dataclass(frozen=True)
@@ -315,26 +315,13 @@ def to_dict(settings: Settings) -> dict[str, Any]:
 
 def from_dict(values: dict[str, Any]) -> Settings:
     """The inverse of `to_dict`; unknown keys are refused."""
-    return typing.cast(Settings, _build(Settings, values, ""))
-
-
-def _build(kind: type, values: dict[str, Any], path: str) -> Any:
-    hints = typing.get_type_hints(kind)
-    if unknown := sorted(set(values) - set(hints)):
-        raise ConfigError(f"unknown setting {path}{unknown[0]}", _nearest(unknown[0], hints))
-    made = {}
-    for name, value in values.items():
-        if dataclasses.is_dataclass(hints[name]):
-            made[name] = _build(typing.cast(type, hints[name]), value, f"{path}{name}.")
-        else:
-            made[name] = tuple(value) if isinstance(value, list) else value
-    return kind(**made)
+    return record_of(Settings, values)
 
 
 def _assign(record: Any, keys: list[str], value: str, whole: str) -> Any:
     hints = typing.get_type_hints(type(record))
     if keys[0] not in hints:
-        raise ConfigError(f"unknown setting {whole!r}", _nearest(keys[0], hints))
+        raise ConfigError(f"unknown setting {whole!r}", nearest(keys[0], hints))
     old = getattr(record, keys[0])
     if dataclasses.is_dataclass(old):
         if len(keys) == 1:
@@ -362,9 +349,3 @@ def _parse(kind: Any, text: str, whole: str) -> Any:
     except ValueError as e:
         wanted = {int: "a whole number", float: "a number"}.get(kind, kind.__name__)
         raise ConfigError(f"{whole}={text!r} is not {wanted}", f"write --set {whole}=VALUE") from e
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 
 class Sa3dhpError(Exception):
-    """A mistake or a condition the user can act on; the command line prints it and exits with 1.
+    """A mistake or a condition the user can act on; the command line prints it and exits with `exit_status`.
 
     Args:
         message: what is wrong and where (a path, a key, an expected and a found value).
         hint: the next thing to try, printed on a line of its own.
     """
+
+    exit_status = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 import sa3dhp_edge
 from calib import session
+from runtime.run_start import as_of_now
 from sa3dhp_edge import extras
 from sa3dhp_edge.cli import app, main
 from sa3dhp_edge.errors import InputError
@@ -43,6 +44,7 @@ COMMANDS = (
     "engine list",
     "engine prune",
     "doctor",
+    "service print",
     "data check",
     "experiment ablation",
     "experiment settings",
@@ -123,7 +125,7 @@ def test_the_list_of_commands_is_complete() -> None:
         assert not line[0].endswith("..."), "the first sentence is too long for the list"
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c != "schema"])  # which prints JSON already
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c not in ("schema", "service print")])
 def test_every_result_can_be_read_by_a_program(command: str) -> None:
     assert "--json" in help_of(command)
 
@@ -482,7 +484,7 @@ def test_a_subject_is_noted_and_run_reads_it(call: Call, install: Install) -> No
     assert call("calib", "subject", "--height-cm", "183", "--out", "me.json").code == 0
     calls = install("runtime.service.run_stream", dict)
     assert call("run", "--camera", "0", "--subject", "me.json").code == 0
-    assert calls[0]["args"][0].height_mm == 1830.0
+    assert as_of_now(calls[0]["args"][0]).height_mm == 1830.0
     wrong = call("calib", "subject", "--height-cm", "1.83", "--out", "you.json")
     assert (wrong.code, "50 to 250" in wrong.err) == (1, True)
 

@@ -60,7 +60,8 @@ def test_the_wheel_cannot_be_uploaded_by_accident() -> None:
 
 def test_the_default_installation_is_light() -> None:
     names = {_name(line) for line in PROJECT["project"]["dependencies"]}
-    assert names == {"numpy", "onnxruntime", "opencv-python-headless", "typer"}
+    assert names == {"numpy", "onnxruntime", "opencv-python-headless", "tomli", "typer"}
+    assert "tomli>=2; python_version < '3.11'" in PROJECT["project"]["dependencies"], "later Pythons have tomllib"
 
 
 def test_extras_are_those_the_program_speaks_of() -> None:

@@ -39,7 +39,7 @@ def test_links_within_a_document_lead_to_a_heading(document: Path) -> None:
 def test_named_commands_have_the_options_they_are_shown_with(document: Path) -> None:
     for line in command_lines(document):
         words = shlex.split(line.split(" > ")[0].split(" | ")[0], comments=True)[1:]
-        command = words[: 2 if words[:1] in (["experiment"], ["data"], ["calib"]) else 1]
+        command = words[: 2 if words[:1] in (["experiment"], ["data"], ["calib"], ["service"]) else 1]
         options = {w.split("=")[0] for w in words if w.startswith("--")}
         if not command or command[0].startswith("--"):
             command = []

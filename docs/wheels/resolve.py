@@ -18,7 +18,7 @@ from email.parser import Parser
 from pathlib import Path
 
 GROUPS = {
-    "light installation": ["numpy", "onnxruntime", "opencv-python-headless", "typer"],
+    "light installation": ["numpy", "onnxruntime", "opencv-python-headless", "typer", "tomli; python_version < '3.11'"],
     "extra tensorrt": ["cuda-bindings"],
     "clocks, heat and power": ["jetson-stats"],
     "figures": ["matplotlib"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import final
@@ -101,4 +102,6 @@ class Apart(AbstractOutput):
                 if ending:
                     return
                 continue
+            self.busy_since_s = time.monotonic()
             self._output.write(*item)
+            self.busy_since_s = None

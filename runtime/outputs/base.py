@@ -21,9 +21,12 @@ class AbstractOutput(ABC):
 
     Attributes:
         missed: frames that came while it could not take them, and that it lacks.
+        busy_since_s: of one with a thread of its own, when it began to write what it still writes, on the monotonic
+            clock; None between two frames.
     """
 
     missed: int = 0
+    busy_since_s: float | None = None
 
     @abstractmethod
     def write(self, frame: Frame, poses: Sequence[Pose], latency_ms: float) -> None:

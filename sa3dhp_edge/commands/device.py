@@ -1,13 +1,11 @@
-"""Commands that need no training package: run, bench, doctor."""
+"""Commands that look at this machine: bench, doctor."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,138 +13,14 @@ import typer
 
 from sa3dhp_edge.commands.words import (
     Backend,
-    Box,
-    Detector,
     Engines,
-    Flip,
     Json,
     Model,
-    Rotate,
-    Smoothing,
-    box_px,
     show,
-    size_wh,
     whole_numbers,
     working,
 )
 from sa3dhp_edge.shipped import SHIPPED
-
-Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0 takes all.")]
-
-
-def run(
-    model: Model = SHIPPED,
-    camera: Annotated[int | None, typer.Option(min=0, help="A camera by its number.")] = None,
-    video: Annotated[Path | None, typer.Option(help="A video file, every frame of it.")] = None,
-    uri: Annotated[
-        str | None, typer.Option("--input", metavar="URI", help="Any camera, stream, file or `-`; see docs/cameras.md.")
-    ] = None,
-    rotate: Annotated[Rotate, typer.Option(help="Turn every picture clockwise, before anything else.")] = Rotate.NONE,
-    flip: Annotated[Flip, typer.Option(help="Then mirror it.")] = Flip.NONE,
-    camera_format: Annotated[
-        str | None, typer.Option(metavar="MJPG", help="Pixel format to ask the camera for.")
-    ] = None,
-    camera_size: Annotated[str | None, typer.Option(metavar="WxH", help="Size to ask the camera for.")] = None,
-    camera_fps: Annotated[float | None, typer.Option(help="Frames per second to ask the camera for.")] = None,
-    realtime: Annotated[
-        bool, typer.Option("--realtime", help="A file or pipe behaves like a live camera: the newest frame wins.")
-    ] = False,
-    camera_timeout_s: Annotated[
-        float | None, typer.Option(min=0.1, help="Give a camera up after so long without a frame; else try for ever.")
-    ] = None,
-    out: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="FILE", help="Poses as .jsonl, .csv, .npz, .bvh, .trc or .c3d; can be repeated."),
-    ] = None,
-    overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
-    max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
-    max_people: Annotated[
-        int, typer.Option(min=1, max=32, help="Follow so many people; 1 follows the one who matters.")
-    ] = 1,
-    latency_budget_ms: Annotated[
-        float | None, typer.Option(min=1, help="Poses at most so late, by looking less around; cameras have 100.")
-    ] = None,
-    box: Box = None,
-    detector: Detector = None,
-    intrinsics: Annotated[Path | None, typer.Option(help="camera.json from `calib camera`.")] = None,
-    height_mm: Annotated[float | None, typer.Option(help="The person's height: sizes follow; else 1700.")] = None,
-    subject: Annotated[Path | None, typer.Option(help="subject.json from `calib subject`: the height.")] = None,
-    smoothing: Annotated[
-        Smoothing | None, typer.Option(help="Against jitter; else smooth for files, live for cameras.")
-    ] = None,
-    threads: Threads = 0,
-    backend: Annotated[Backend, typer.Option(help="What computes; auto: TensorRT if built.")] = Backend.AUTO,
-    engines: Engines = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Turn a camera or a video into 3D poses.
-
-    Ctrl-C ends it in order: what was recorded is whole, and the exit status is 0.
-
-    \b
-    Examples:
-      sa3dhp-edge run --camera 0 --out poses.jsonl
-      sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
-      sa3dhp-edge run --video hall.mp4 --out poses.jsonl --out walk.bvh --out walk.trc
-      sa3dhp-edge run --input rtsp://camera/stream --rotate 90 --out poses.jsonl
-      sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
-    """
-    if sum(given is not None for given in (camera, video, uri)) != 1:
-        raise typer.BadParameter("name one of them, and only one", param_hint="--camera, --video, --input")
-    place, wanted_wh = box_px(box), size_wh(camera_size, "--camera-size")
-    from runtime.config import InputConfig, RuntimeConfig
-    from runtime.service import run_stream
-
-    config = RuntimeConfig(
-        model=model,
-        camera=camera,
-        video=video,
-        source=uri,
-        camera_timeout_s=camera_timeout_s,
-        input=InputConfig(int(rotate.value), flip.value, camera_format, wanted_wh, camera_fps, realtime),
-        out=tuple(out or ()),
-        overlay=overlay,
-        overwrite=overwrite,
-        max_people=max_people,
-        latency_budget_ms=latency_budget_ms,
-        box=place,
-        detector=detector,
-        intrinsics=intrinsics,
-        height_mm=_height_mm(height_mm, subject),
-        max_frames=max_frames,
-        smoothing=None if smoothing is None else smoothing.value,
-        threads=threads,
-        backend=backend.value,
-        engines=engines,
-    )
-    with working(), _generated(uri) as source:
-        report = run_stream(replace(config, source=source))
-    show(report, as_json)
-
-
-@contextmanager
-def _generated(uri: str | None) -> Iterator[str | None]:
-    """synth:// as the address of a process that draws people; any other address as it is."""
-    if uri != "synth://":
-        yield uri
-        return
-    from sa3dhp_edge.jobs.synth_camera import synth_camera
-
-    with synth_camera() as address:
-        yield address
-
-
-def _height_mm(given: float | None, subject: Path | None) -> float:
-    """The height from whichever of both is given, else the usual one."""
-    if given is not None and subject is not None:
-        raise typer.BadParameter("give one of them", param_hint="--height-mm, --subject")
-    from runtime.subject import load_subject
-    from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
-
-    if subject is not None:
-        return load_subject(subject).height_mm
-    return TEMPLATE_HEIGHT_MM if given is None else given
 
 
 def bench(

@@ -37,6 +37,13 @@ class Smoothing(str, Enum):
     SMOOTH = "smooth"
 
 
+class LogFormat(str, Enum):
+    """How messages look; see `sa3dhp_edge.logs`."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class Flip(str, Enum):
     """The mirror image of a camera's pictures; of `runtime.config.InputConfig`."""
 
@@ -54,6 +61,7 @@ class Rotate(str, Enum):
     LEFT = "270"
 
 
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads of the network; 0 takes all.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Model = Annotated[str, typer.Option(help="A model folder made by export, or the model that comes with the program.")]
 Box = Annotated[

@@ -64,3 +64,33 @@ def test_a_stop_ends_it():
             if frame.index == 7:
                 stop.set()
         assert frame.index == 7
+
+
+class Waiting(AbstractSource):
+    """Gives nothing: it turns in its waiting for a while, or hangs."""
+
+    def __init__(self, turns: bool) -> None:
+        self.name, self.fps, self.size_wh, self._turns = "waiting", 30.0, (4, 4), turns
+        self.over = threading.Event()
+
+    def frames(self, stop):
+        while not self.over.wait(0.05):
+            if self._turns:
+                self._turned(False)
+        yield Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0)
+
+    def close(self):
+        self.over.set()
+
+
+def test_a_source_that_waits_is_vouched_for_and_one_that_hangs_is_not():
+    for turns in (True, False):
+        source, heard, stop = Waiting(turns), [], threading.Event()
+        with ReadAhead(source) as ahead:
+            ahead.pulse = heard.append
+            timer = threading.Timer(1.0, source.over.set)
+            timer.start()
+            assert [frame.index for frame in ahead.frames(stop)] == [0]
+            timer.join()
+        assert heard[-1] is True
+        assert (False in heard) == turns
