@@ -21,6 +21,7 @@ from runtime.config import (
     SmoothingName,
     TrackerConfig,
 )
+from runtime.detector import PersonDetector
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
 from runtime.follow_all import FollowAll
@@ -157,7 +158,10 @@ def make_finder(
     """The user's box, the user's detector, or the built-in search."""
     if box is not None:
         return FixedBox(box)
-    return PeopleFinder(cfg or FinderConfig()) if detector is None else YoloxDetector(detector, threads)
+    if detector is not None:
+        return YoloxDetector(detector, threads)
+    cfg = cfg or FinderConfig()
+    return PeopleFinder(cfg, PersonDetector(cfg))
 
 
 def make_tracker(

@@ -210,6 +210,31 @@ def smoothing(
     show(result, as_json)
 
 
+@experiment.command("detector")
+def detector(
+    data: Annotated[Path, typer.Option(help="Folder with gt3d (clips with truth) and videos.")],
+    labels: Annotated[Path, typer.Option(help="Boxes of the videos' people, labelled by eye.")],
+    out: Annotated[Path, typer.Option(help="Folder for table, plot and figures.")],
+    every: Annotated[int, typer.Option(min=1, help="Of the clips with truth one frame in so many is asked about.")] = 8,
+    scenes: Annotated[int, typer.Option(min=1, help="Generated scenes.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Measure how many people each way of finding them finds, and what it costs.
+
+    Beside the detector that comes with the program stand those that OpenCV brings along.
+
+    \b
+    Example:
+      sa3dhp-edge experiment detector --data data --labels docs/results/detector/labels.json --out docs/results/detector
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.detector_study import detector_study as job
+
+    with working():
+        result = job(out=out, data=data, labels=labels, every=every, scenes=scenes)
+    show(result, as_json)
+
+
 @experiment.command("people")
 def people(
     out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
@@ -235,6 +260,33 @@ def people(
         result = job(
             out=out, model=model, counts=whole_numbers(counts, "--counts"), streams=streams, seconds=seconds, seed=seed,
             say=typer.echo,
+        )  # fmt: skip
+    show(result, as_json)
+
+
+@experiment.command("videos")
+def videos(
+    video: Annotated[list[Path], typer.Option(help="A video file; can be repeated.")],
+    out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
+    model: Model = SHIPPED,
+    cores: Annotated[str, typer.Option(metavar="N,N", help="Cores to be held to, to compare.")] = "1,2",
+    frames: Annotated[int, typer.Option(min=1, help="Of each video, at most.")] = 300,
+    blazepose: Annotated[Path | None, typer.Option(help="A Python that has mediapipe, to be timed beside.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Time the whole runtime on videos, stage by stage, beside BlazePose on the same frames.
+
+    \b
+    Example:
+      sa3dhp-edge experiment videos --video a.mp4 --video b.mp4 --out docs/results/videos
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.videos_study import videos as job
+
+    with working():
+        result = job(
+            videos=video, out=out, model=model, cores=whole_numbers(cores, "--cores"), frames=frames,
+            blazepose=blazepose, say=typer.echo,
         )  # fmt: skip
     show(result, as_json)
 
