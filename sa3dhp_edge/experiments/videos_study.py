@@ -1,4 +1,4 @@
-"""How fast is the whole runtime on real videos, stage by stage, with one core and more, beside BlazePose on the same frames?
+"""How fast is the whole runtime on real videos, stage by stage, with one core and more, beside BlazePose?
 
 videos.md     table
 videos.json   the same in full, with machine, conditions and commit
@@ -158,15 +158,16 @@ def page(made: Sequence[Timed]) -> str:
         theirs = one.blazepose_ms
         rows.append(
             (
-                f"{one.video}, {one.size_wh[0]} x {one.size_wh[1]}", str(one.cores), 100 * one.frames[1] / one.frames[0],
+                f"{one.video}, {one.size_wh[0]} x {one.size_wh[1]}", str(one.cores),
+                100 * one.frames[1] / one.frames[0],
                 one.frames_per_s, _three(one.ours_ms), *(one.stages_ms.get(s, {"p50": 0.0})["p50"] for s in _STAGES),
                 "" if theirs is None else _three(theirs),
                 None if theirs is None else 100 * one.ours_ms["p50"] / theirs["p50"],
             )
         )  # fmt: skip
     return (
-        "The whole loop but for reading the video, and BlazePose full (tracking) on the same frames, in turns on the same "
-        "cores. Stages are medians over the frames in which they ran; frames/s have reading within.\n\n"
+        "The whole loop but for reading the video, and BlazePose full (tracking) on the same frames, in turns on the "
+        "same cores. Stages are medians over the frames in which they ran; frames/s have reading within.\n\n"
         + markdown_table(columns, rows)
     )
 
