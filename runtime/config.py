@@ -248,6 +248,8 @@ class RuntimeConfig:
     """A camera, stream, pipe, file or folder by one address; see `runtime.inputs`."""
     out: Path | tuple[Path, ...] | None = None
     """File or files for the poses; the suffix says the format; {start} in a name becomes the time of the start."""
+    send: tuple[str, ...] = ()
+    """Where poses are sent while the run goes on, each by one address; see `runtime.live.addresses`."""
     overlay: Path | None = None
     """mp4 file for the pictures with the skeleton drawn on them."""
     overwrite: bool = False

@@ -29,12 +29,14 @@ from runtime.follow_one import FollowOne
 from runtime.heartbeat import Heartbeat
 from runtime.inputs import open_source
 from runtime.intrinsics import load_intrinsics
+from runtime.live import open_live
 from runtime.loop import RunReport, poses_of, run
 from runtime.model import Model
 from runtime.notify import supervisor
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.outputs.apart import Apart
 from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
+from runtime.outputs.header import header
 from runtime.overlay import OverlayWriter
 from runtime.run_start import as_of_now
 from runtime.smoothing import smoothed
@@ -198,10 +200,11 @@ def _outputs(
     cfg: RuntimeConfig, plan: OutPlan, source: AbstractSource, intrinsics: Intrinsics, model: Model
 ) -> Iterator[AbstractOutput]:
     """The recordings last: where another output cannot be opened, none is begun."""
+    stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
+    yield from open_live(cfg.send, header(stream, model.contract))
     if cfg.overlay is not None:
         overlay = OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
         yield Apart(overlay, str(cfg.overlay), _PICTURES_WAIT, pictures=True) if source.live else overlay
-    stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
     for path in plan.lines:
         poses = PoseWriter(path, stream, model.contract, cfg.overwrite)
         yield Apart(poses, str(path), _POSES_WAIT) if source.live else poses
