@@ -250,6 +250,12 @@ class RuntimeConfig:
     """File or files for the poses; the suffix says the format; {start} in a name becomes the time of the start."""
     send: tuple[str, ...] = ()
     """Where poses are sent while the run goes on, each by one address; see `runtime.live.addresses`."""
+    serve: str | None = None
+    """[HOST:]PORT of a page to look at the run, with /healthz and /metrics; loopback unless a host is named."""
+    serve_token: str | None = None
+    """What must be known to open the page; made up where it is served to other machines and none is given."""
+    recordings: Path | None = None
+    """Folder of the recordings that are started on the page."""
     overlay: Path | None = None
     """mp4 file for the pictures with the skeleton drawn on them."""
     overwrite: bool = False

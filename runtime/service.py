@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -38,6 +38,7 @@ from runtime.outputs.apart import Apart
 from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
 from runtime.outputs.header import header
 from runtime.overlay import OverlayWriter
+from runtime.page import Monitor, Page, Recorder
 from runtime.run_start import as_of_now
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
@@ -46,6 +47,7 @@ from runtime.turning import size_before, turned_intrinsics
 from runtime.yolox import YoloxDetector
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import NobodyFound
+from sa3dhp_edge.extras import need
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.records import Box, Frame, Pose
 from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
@@ -83,15 +85,23 @@ def run_stream(
         source = opened.enter_context(source if source.live else ReadAhead(source))
         intrinsics = _intrinsics(cfg.intrinsics, source.size_wh, cfg.input)
         model.warm_up()  # a model that does not run leaves no output behind
-        outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model)]
+        estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
+        budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
+        stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
+        outputs: list[AbstractOutput] = []
+        page = (
+            None if cfg.serve is None else opened.enter_context(_page(cfg, source, stream, estimator, budget, outputs))
+        )
+        outputs += [opened.enter_context(output) for output in _outputs(cfg, plan, source, stream, model)]
+        if page is not None:
+            page.monitor.on_state, on_state = on_state, page.monitor.heard
+            outputs.append(page)
         opened.enter_context(_stopped_by_signals(stop))
         if (told := supervisor()) is not None:
             heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
             outputs, on_state = [*outputs, heartbeat], heartbeat.heard
         tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
-        estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         with made_afterwards(plan, cfg.overwrite):
-            budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
             report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget)
     log.info(
         "%s: %d frames, %d poses, %d dropped, %d damaged, %d outages",
@@ -197,10 +207,9 @@ def _intrinsics(path: Path | None, size_wh: tuple[int, int], turn: InputConfig |
 
 
 def _outputs(
-    cfg: RuntimeConfig, plan: OutPlan, source: AbstractSource, intrinsics: Intrinsics, model: Model
+    cfg: RuntimeConfig, plan: OutPlan, source: AbstractSource, stream: Stream, model: Model
 ) -> Iterator[AbstractOutput]:
     """The recordings last: where another output cannot be opened, none is begun."""
-    stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
     yield from open_live(cfg.send, header(stream, model.contract))
     if cfg.overlay is not None:
         overlay = OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
@@ -208,6 +217,22 @@ def _outputs(
     for path in plan.lines:
         poses = PoseWriter(path, stream, model.contract, cfg.overwrite)
         yield Apart(poses, str(path), _POSES_WAIT) if source.live else poses
+
+
+def _page(
+    cfg: RuntimeConfig,
+    source: AbstractSource,
+    stream: Stream,
+    estimator: Estimator,
+    budget: LatencyBudget,
+    outputs: Sequence[AbstractOutput],
+) -> Page:
+    """The page of a run whose outputs will be in `outputs`."""
+    need("serve", "the page")
+    contract = estimator.model.contract
+    recorder = None if cfg.recordings is None else Recorder(cfg.recordings, stream, contract)
+    monitor = Monitor(source, contract, estimator.timings, budget, outputs)
+    return Page(cfg.serve or "", cfg.serve_token, monitor, recorder)
 
 
 @contextmanager

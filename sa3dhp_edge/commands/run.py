@@ -76,6 +76,14 @@ def run(
             metavar="URI", help="Send poses to ws, udp, osc, mqtt, ros2 or rerun; see docs/outputs.md; can be repeated."
         ),
     ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="A page to look at the run; loopback unless a host is named."),
+    ] = None,
+    serve_token: Annotated[
+        str | None, typer.Option(help="What must be known to open the page; else made up for other machines.")
+    ] = None,
+    recordings: Annotated[Path | None, typer.Option(help="Folder of recordings that are started on the page.")] = None,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     max_people: Annotated[
@@ -115,6 +123,7 @@ def run(
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --out walk.bvh --out walk.trc
       sa3dhp-edge run --input rtsp://camera/stream --rotate 90 --out poses.jsonl
+      sa3dhp-edge run --camera 0 --serve 8080 --recordings recordings
       sa3dhp-edge run --camera 0 --send ws://:8765 --send mqtt://broker/hall
       sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
       sa3dhp-edge run --camera 0 --print-config > run.toml
