@@ -110,8 +110,8 @@ function drawVideo() {
   if (!picture) return;
   if (canvas.width !== picture.width || canvas.height !== picture.height) { canvas.width = picture.width; canvas.height = picture.height; }
   pen.drawImage(picture, 0, 0);
-  const scale = picture.width / state.size_wh[0], thick = Math.max(2, picture.width / 320);
-  pen.lineCap = "round"; pen.font = "600 " + Math.max(16, picture.width / 32) + "px system-ui, sans-serif";
+  const scale = picture.width / state.size_wh[0], thick = Math.max(3, Math.max(picture.width, picture.height) / 240);
+  pen.lineCap = "round"; pen.font = "600 " + Math.max(16, Math.max(picture.width, picture.height) / 36) + "px system-ui, sans-serif";
   for (const p of people) {
     const at = p.joints_px.map(([x, y]) => [x * scale, y * scale]);
     for (const [width, style] of [[thick + 3, "#0009"], [thick, colour(p.track)]]) {
