@@ -39,7 +39,8 @@ from runtime.run_start import as_of_now
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import AbstractTracker
-from runtime.turning import size_before, turned_intrinsics
+from runtime.turning import size_before, turned_intrinsics, turned_world
+from runtime.world import World, in_world, load_world
 from runtime.yolox import YoloxDetector
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import NobodyFound
@@ -79,8 +80,9 @@ def run_stream(
         source = _open(cfg)
         source = opened.enter_context(source if source.live else ReadAhead(source))
         intrinsics = _intrinsics(cfg.intrinsics, source.size_wh, cfg.input)
+        world = _world(cfg, intrinsics)
         model.warm_up()  # a model that does not run leaves no output behind
-        outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model)]
+        outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model, world)]
         opened.enter_context(_stopped_by_signals(stop))
         if (told := supervisor()) is not None:
             heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
@@ -89,7 +91,7 @@ def run_stream(
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         with made_afterwards(plan, cfg.overwrite):
             budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
-            report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget)
+            report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget, world)
     log.info(
         "%s: %d frames, %d poses, %d dropped, %d damaged, %d outages",
         *(report.source, report.frames, report.poses, report.dropped, report.corrupt, report.outages),
@@ -110,6 +112,7 @@ def iterate_poses(
     threads: int = 0,
     smoothing: SmoothingName | None = None,
     max_people: int = 1,
+    world: World | Path | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[tuple[Frame, tuple[Pose, ...]]]:
     """Every frame of an input with the poses of who is followed; nothing is written.
@@ -124,6 +127,7 @@ def iterate_poses(
         threads: of the inference engine, where `model` is a folder.
         smoothing: what is done about jitter; None takes smooth for files and live for cameras.
         max_people: follow so many at once; 1 follows the one who matters.
+        world: how the camera stands in the room, or its file; poses come in the room's axes too.
         stop: ends the iteration before the next frame is read; what waits to be smoothed still comes.
     """
     with ExitStack() as opened:
@@ -135,9 +139,10 @@ def iterate_poses(
         opened.enter_context(source)
         if not isinstance(intrinsics, Intrinsics):
             intrinsics = _intrinsics(intrinsics, source.size_wh)
+        world = load_world(world) if isinstance(world, Path) else world
         tracker = make_tracker(make_finder(box, detector), TrackerConfig(), max_people)
         seen = poses_of(source, tracker, Estimator(model, intrinsics, height_mm), stop or threading.Event())
-        for frame, poses, _ in smoothed(seen, smoothing_of(source, smoothing)):
+        for frame, poses, _ in in_world(smoothed(seen, smoothing_of(source, smoothing)), world):
             yield frame, poses
 
 
@@ -190,14 +195,28 @@ def _intrinsics(path: Path | None, size_wh: tuple[int, int], turn: InputConfig |
     return turned_intrinsics(load_intrinsics(path, given_wh), given_wh, turn)
 
 
+def _world(cfg: RuntimeConfig, intrinsics: Intrinsics) -> World | None:
+    """A world is of the pictures as the camera gives them, too."""
+    if cfg.world is None:
+        return None
+    if intrinsics.assumed:
+        log.info("without --intrinsics nobody's place is known: world_joints_mm are upright, about the pelvis")
+    return turned_world(load_world(cfg.world), cfg.input)
+
+
 def _outputs(
-    cfg: RuntimeConfig, plan: OutPlan, source: AbstractSource, intrinsics: Intrinsics, model: Model
+    cfg: RuntimeConfig,
+    plan: OutPlan,
+    source: AbstractSource,
+    intrinsics: Intrinsics,
+    model: Model,
+    world: World | None,
 ) -> Iterator[AbstractOutput]:
     """The recordings last: where another output cannot be opened, none is begun."""
     if cfg.overlay is not None:
         overlay = OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
         yield Apart(overlay, str(cfg.overlay), _PICTURES_WAIT, pictures=True) if source.live else overlay
-    stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
+    stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm, world)
     for path in plan.lines:
         poses = PoseWriter(path, stream, model.contract, cfg.overwrite)
         yield Apart(poses, str(path), _POSES_WAIT) if source.live else poses
