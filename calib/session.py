@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from calib.board import Board
+from calib.coverage import ENOUGH, Goal
 from calib.intrinsics import Calibration, calibrate, save_calibration
 from calib.picture import draw_coverage, save_picture
 from calib.verdict import check_calibration, check_views
@@ -39,7 +40,7 @@ def calibrate_camera(
             refuse_existing(path, "name another path, or replace it with --overwrite")
     if picture is not None and picture.suffix.lower() != ".png":
         raise OutputError(f"{picture} must end in .png", "the coverage picture is a PNG")
-    views = _look(board, camera, video, uri, pictures, say)
+    views = views_of(board, camera, video, uri, pictures, say)
     made: Calibration | None = None
     try:
         check_views(board, views)
@@ -56,10 +57,16 @@ def calibrate_camera(
     return made
 
 
-def _look(
-    board: Board, camera: int | None, video: Path | None, uri: str | None, pictures: Path | None, say: Say
-) -> Views:
+def views_of(
+    board: Board, camera: int | None, video: Path | None, uri: str | None, pictures: Path | None, say: Say,
+    goal: Goal = ENOUGH,
+) -> Views:  # fmt: skip
+    """Views of a board from exactly one of the inputs; a live camera is looked through until the goal is met.
+
+    Raises:
+        InputError, CameraLost: an input that cannot be used, or that ended.
+    """
     if pictures is not None:
         return views_of_pictures(pictures, board)
     with open_source(camera=camera, video=video, uri=uri, timeout_s=_TIMEOUT_S) as source:
-        return views_of_stream(source, board, say)
+        return views_of_stream(source, board, say, goal)

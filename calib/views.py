@@ -14,6 +14,7 @@ import numpy as np
 
 from calib.board import Board
 from calib.collector import MAX_VIEWS, Look, ViewCollector
+from calib.coverage import ENOUGH, Goal
 from calib.detection import Grey, Sighting, finder_of
 from runtime.sources import PICTURE_SUFFIXES, AbstractSource
 from sa3dhp_edge.errors import InputError
@@ -85,13 +86,13 @@ def views_of_pictures(folder: Path, board: Board) -> Views:
     return Views(str(folder), size_wh, tuple(views), account)
 
 
-def views_of_stream(source: AbstractSource, board: Board, say: Say) -> Views:
-    """Collect views until the video ends or, live, until enough was shown, Ctrl-C, or 2 minutes without a new view.
+def views_of_stream(source: AbstractSource, board: Board, say: Say, goal: Goal = ENOUGH) -> Views:
+    """Collect views until the video ends or, live, until the goal is met, Ctrl-C, or 2 minutes without a new view.
 
     Raises:
         CameraLost: a camera that stopped giving frames.
     """
-    finder, collector = finder_of(board), ViewCollector(board, source.size_wh)
+    finder, collector = finder_of(board), ViewCollector(board, source.size_wh, goal)
     try:
         since = time.monotonic()
         next_s = 0.0

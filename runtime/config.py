@@ -268,6 +268,8 @@ class RuntimeConfig:
     """YOLOX-style ONNX detector that replaces the built-in one."""
     intrinsics: Path | None = None
     """Camera calibration; without it a focal length is assumed and no place in the room is given."""
+    world: Path | None = None
+    """world.json of `calib floor`: poses come in the room's axes too."""
     height_mm: float = TEMPLATE_HEIGHT_MM
     """Height of the person: the pose's size follows from it."""
     subject: Path | None = None

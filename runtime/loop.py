@@ -15,6 +15,7 @@ from runtime.outputs import AbstractOutput
 from runtime.smoothing import Seen, smoothed
 from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import AbstractTracker
+from runtime.world import World, in_world
 from sa3dhp_edge.records import Frame, Pose
 
 RAW = SmoothingConfig("raw")
@@ -63,6 +64,7 @@ def run(
     smoothing: SmoothingConfig = RAW,
     on_state: StateListener | None = None,
     budget: LatencyBudget | None = None,
+    world: World | None = None,
 ) -> RunReport:
     """Turn frames into poses until the input ends, `stop` is set or `max_frames` are done.
 
@@ -77,7 +79,8 @@ def run(
         opened.enter_context(source)
         for output in outputs:
             opened.enter_context(output)
-        for frame, people, latency_ms in smoothed(poses_of(source, tracker, estimator, stop, budget), smoothing):
+        seen = smoothed(poses_of(source, tracker, estimator, stop, budget), smoothing)
+        for frame, people, latency_ms in in_world(seen, world):
             for output in outputs:
                 output.write(frame, people, latency_ms)
             frames += 1

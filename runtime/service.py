@@ -43,7 +43,8 @@ from runtime.run_start import as_of_now
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import AbstractTracker
-from runtime.turning import size_before, turned_intrinsics
+from runtime.turning import size_before, turned_intrinsics, turned_world
+from runtime.world import World, in_world, load_world
 from runtime.yolox import YoloxDetector
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import NobodyFound
@@ -84,10 +85,11 @@ def run_stream(
         source = _open(cfg)
         source = opened.enter_context(source if source.live else ReadAhead(source))
         intrinsics = _intrinsics(cfg.intrinsics, source.size_wh, cfg.input)
+        world = _world(cfg, intrinsics)
         model.warm_up()  # a model that does not run leaves no output behind
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
-        stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm)
+        stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm, world)
         outputs: list[AbstractOutput] = []
         page = (
             None if cfg.serve is None else opened.enter_context(_page(cfg, source, stream, estimator, budget, outputs))
@@ -102,7 +104,7 @@ def run_stream(
             outputs, on_state = [*outputs, heartbeat], heartbeat.heard
         tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
         with made_afterwards(plan, cfg.overwrite):
-            report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget)
+            report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget, world)
     log.info(
         "%s: %d frames, %d poses, %d dropped, %d damaged, %d outages",
         *(report.source, report.frames, report.poses, report.dropped, report.corrupt, report.outages),
@@ -123,6 +125,7 @@ def iterate_poses(
     threads: int = 0,
     smoothing: SmoothingName | None = None,
     max_people: int = 1,
+    world: World | Path | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[tuple[Frame, tuple[Pose, ...]]]:
     """Every frame of an input with the poses of who is followed; nothing is written.
@@ -137,6 +140,7 @@ def iterate_poses(
         threads: of the inference engine, where `model` is a folder.
         smoothing: what is done about jitter; None takes smooth for files and live for cameras.
         max_people: follow so many at once; 1 follows the one who matters.
+        world: how the camera stands in the room, or its file; poses come in the room's axes too.
         stop: ends the iteration before the next frame is read; what waits to be smoothed still comes.
     """
     with ExitStack() as opened:
@@ -148,9 +152,10 @@ def iterate_poses(
         opened.enter_context(source)
         if not isinstance(intrinsics, Intrinsics):
             intrinsics = _intrinsics(intrinsics, source.size_wh)
+        world = load_world(world) if isinstance(world, Path) else world
         tracker = make_tracker(make_finder(box, detector), TrackerConfig(), max_people)
         seen = poses_of(source, tracker, Estimator(model, intrinsics, height_mm), stop or threading.Event())
-        for frame, poses, _ in smoothed(seen, smoothing_of(source, smoothing)):
+        for frame, poses, _ in in_world(smoothed(seen, smoothing_of(source, smoothing)), world):
             yield frame, poses
 
 
@@ -204,6 +209,15 @@ def _intrinsics(path: Path | None, size_wh: tuple[int, int], turn: InputConfig |
     turn = turn or InputConfig()
     given_wh = size_before(size_wh, turn)
     return turned_intrinsics(load_intrinsics(path, given_wh), given_wh, turn)
+
+
+def _world(cfg: RuntimeConfig, intrinsics: Intrinsics) -> World | None:
+    """A world is of the pictures as the camera gives them, too."""
+    if cfg.world is None:
+        return None
+    if intrinsics.assumed:
+        log.info("without --intrinsics nobody's place is known: world_joints_mm are upright, about the pelvis")
+    return turned_world(load_world(cfg.world), cfg.input)
 
 
 def _outputs(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.config import InputConfig
+from runtime.world import World
 from sa3dhp_edge.geometry import Intrinsics
 
 Turn = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -60,3 +61,14 @@ def turned_intrinsics(made: Intrinsics, size_wh: tuple[int, int], cfg: InputConf
     if k:
         k[2:4] = p1, p2
     return Intrinsics((fx, fy), (cx, cy), tuple(k), made.assumed)
+
+
+def turned_world(made: World, cfg: InputConfig) -> World:
+    """The world of the pictures as the camera gives them, for the turned ones.
+
+    A mirrored picture shows a mirrored room: its world is mirrored too, so that right stays right in the picture.
+    """
+    quarter = np.linalg.matrix_power(np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]), cfg.rotate_deg // 90)
+    mirror = np.diag({"horizontal": (-1.0, 1, 1), "vertical": (1.0, -1, 1)}.get(cfg.flip, (1.0, 1, 1)))
+    room = np.eye(3) if cfg.flip == "none" else np.diag((-1.0, 1, 1))
+    return World(room @ made.rot_camera_to_world @ (mirror @ quarter).T, room @ made.camera_mm)

@@ -24,6 +24,7 @@ from runtime.config import SmoothingName
 from runtime.estimator import Estimator
 from runtime.model import Model
 from runtime.service import iterate_poses
+from runtime.world import World
 from sa3dhp_edge.contract import ModelContract
 from sa3dhp_edge.errors import ShapeError
 from sa3dhp_edge.extras import need
@@ -73,7 +74,7 @@ class PoseModel:
     def iterate(
         self, source: Path | str | int, *, box: Box | None = None, detector: Path | None = None,
         intrinsics: Intrinsics | Path | None = None, height_mm: float = TEMPLATE_HEIGHT_MM,
-        smoothing: SmoothingName | None = None,
+        smoothing: SmoothingName | None = None, world: World | Path | None = None,
     ) -> Iterator[tuple[Frame, Pose | None]]:  # fmt: skip
         """Every frame of a video, folder or camera with the followed person's pose, or None.
 
@@ -82,17 +83,18 @@ class PoseModel:
             box: where the person is at the start, pixels.
             detector: a YOLOX-style ONNX person detector in place of the built-in search.
             smoothing: against jitter; None takes "smooth" for files and "live" for cameras, "raw" leaves it.
+            world: world.json of `calib floor`, or what it says; poses then have `world_joints_mm`.
         """
         followed = iterate_poses(
             self._model, source, box=box, detector=detector, intrinsics=intrinsics, height_mm=height_mm,
-            smoothing=smoothing,
+            smoothing=smoothing, world=world,
         )  # fmt: skip
         return ((frame, next(iter(poses), None)) for frame, poses in followed)
 
     def iterate_people(
         self, source: Path | str | int, *, max_people: int = 8, detector: Path | None = None,
         intrinsics: Intrinsics | Path | None = None, height_mm: float = TEMPLATE_HEIGHT_MM,
-        smoothing: SmoothingName | None = None,
+        smoothing: SmoothingName | None = None, world: World | Path | None = None,
     ) -> Iterator[tuple[Frame, tuple[Pose, ...]]]:  # fmt: skip
         """Every frame of a video, folder or camera with the poses of everybody in it; `Pose.track` says who is who.
 
@@ -101,7 +103,7 @@ class PoseModel:
         """
         return iterate_poses(
             self._model, source, max_people=max_people, detector=detector, intrinsics=intrinsics, height_mm=height_mm,
-            smoothing=smoothing,
+            smoothing=smoothing, world=world,
         )  # fmt: skip
 
     def close(self) -> None:

@@ -55,6 +55,7 @@ class Pose:
         expected_pa_error_mm: the same after similarity alignment.
         raw_joints_mm: what the network said, where `joints_mm` was smoothed over time.
         raw_root_mm: the same of `root_mm`.
+        world_joints_mm: (17, 3) in the world, where one is known; relative to the pelvis where `root_mm` is None.
     """
 
     joints_mm: NDArray[np.float32]
@@ -68,6 +69,7 @@ class Pose:
     expected_pa_error_mm: float | None = None
     raw_joints_mm: NDArray[np.float32] | None = None
     raw_root_mm: NDArray[np.float32] | None = None
+    world_joints_mm: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.joints_mm.shape != (J, 3) or self.joints_px.shape != (J, 2):

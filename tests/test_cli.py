@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 import sa3dhp_edge
 from calib import session
 from runtime.run_start import as_of_now
+from runtime.world import load_world
 from sa3dhp_edge import extras
 from sa3dhp_edge.cli import app, main
 from sa3dhp_edge.errors import InputError
@@ -39,6 +40,7 @@ COMMANDS = (
     "eval",
     "bench",
     "calib camera",
+    "calib floor",
     "calib subject",
     "engine build",
     "engine list",
@@ -487,6 +489,41 @@ def test_a_subject_is_noted_and_run_reads_it(call: Call, install: Install) -> No
     assert as_of_now(calls[0]["args"][0]).height_mm == 1830.0
     wrong = call("calib", "subject", "--height-cm", "1.83", "--out", "you.json")
     assert (wrong.code, "50 to 250" in wrong.err) == (1, True)
+
+
+def test_a_floor_that_is_given_is_noted_and_run_reads_it(call: Call, install: Install) -> None:
+    to = ("--out", "w.json", "--json")
+    said = json.loads(
+        call("calib", "floor", "--tilt-deg", "12", "--roll-deg", "-3", "--camera-height-mm", "2200", *to).out
+    )
+    assert (said["tilt_deg"], said["roll_deg"], said["camera_height_mm"]) == (
+        pytest.approx(12),
+        pytest.approx(-3),
+        2200,
+    )
+    again = call("calib", "floor", "--gravity=-0.0,9.81,0", "--camera-height-mm", "2000", "--overwrite", *to)
+    assert (json.loads(again.out)["tilt_deg"], json.loads(again.out)["roll_deg"]) == (0, 0)
+    calls = install("runtime.service.run_stream", dict)
+    assert call("run", "--camera", "0", "--world", "w.json").code == 0
+    assert load_world(calls[0]["args"][0].world).camera_mm[2] == 2000
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("", "--tilt-deg, --gravity"),
+        ("--camera 0 --tilt-deg 3 --intrinsics c.json", "name one of them"),
+        ("--camera 0", "calib camera"),
+        ("--camera 0 --intrinsics c.json --camera-height-mm 2000", "the board says it"),
+        ("--tilt-deg 12", "--camera-height-mm"),
+        ("--gravity 0,1,0 --roll-deg 3 --camera-height-mm 2000", "gravity says it already"),
+        ("--gravity 0,1 --camera-height-mm 2000", "--gravity"),
+    ],
+)
+def test_a_floor_that_is_asked_for_wrongly_is_refused(call: Call, line: str, words: str) -> None:
+    outcome = call("calib", "floor", "--out", "w.json", *line.split())
+    assert outcome.code == 2
+    assert words in outcome.err
 
 
 @pytest.mark.parametrize("line", ["adapt --target t --out runs/a", "pretrain --out runs/a"])

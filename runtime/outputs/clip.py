@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.outputs.tables import Table, pieces_of, positions_mm
+from runtime.world import World
 
 LONGEST_S = 0.25
 """Nothing is interpolated over a longer time."""
@@ -46,9 +47,10 @@ class Clip:
     in_camera_space: bool
     even: bool
     _rows: Table
+    _world: World | None = None
 
     @classmethod
-    def of(cls, track: int, rows: Table, fps: float) -> Clip:
+    def of(cls, track: int, rows: Table, fps: float, world: World | None = None) -> Clip:
         """The clip of a person's rows; `fps` is the recording's nominal rate.
 
         Where the place before the camera is known in some rows, those without it are missing.
@@ -61,15 +63,18 @@ class Clip:
         rate = _even_rate(rows, fps)
         if rate is not None:
             frames = int(last["frame"] - first["frame"]) + 1
-            return cls(track, rate, float(first["time_s"]), frames, in_space, True, rows)
+            return cls(track, rate, float(first["time_s"]), frames, in_space, True, rows, world)
         start, end = round(float(first["time_s"]) * fps), round(float(last["time_s"]) * fps)
-        return cls(track, fps, start / fps, end - start + 1, in_space, False, rows)
+        return cls(track, fps, start / fps, end - start + 1, in_space, False, rows, world)
 
     def pieces(self) -> Iterator[Array]:
-        """(n, 17, 3) mm in the camera's axes, NaN where the person is missing; `frames` in all."""
+        """(n, 17, 3) mm, NaN where the person is missing; `frames` in all.
+
+        In the camera's axes; with a world, in those of a level camera at its origin.
+        """
         tick = 0
         for part in pieces_of(self._rows):
-            clock, xyz = self._clock(part), positions_mm(part, self.in_camera_space)
+            clock, xyz = self._clock(part), positions_mm(part, self.in_camera_space, self._world)
             end = self.frames if part[-1]["order"] == self._rows[-1]["order"] else math.ceil(clock[-1])
             joined = (np.diff(part["order"]) == 1) & (np.diff(part["time_s"]) <= LONGEST_S + 1e-4)
             while tick < end:

@@ -159,7 +159,7 @@ def _write(recording: Path, tables: Tables, path: Path, folder: Path) -> Iterato
             log.warning("%s has nobody in it: %s is not written", recording, path)
         for place, (track, rows) in enumerate(tables.tracks.items()):
             file = path if place == 0 else path.with_name(f"{path.stem}.track{track}{path.suffix}")
-            clip = Clip.of(track, rows, tables.fps)
+            clip = Clip.of(track, rows, tables.fps, tables.world)
             PER_PERSON[suffix](clip, file)
             log.info("%s: track %d from %.3f s, %d frames", file, track, clip.start_s, clip.frames)
             yield file

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.world import World
 from sa3dhp_edge.contract import ModelContract
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.skeleton import JOINTS, PARENTS
@@ -23,6 +24,7 @@ class Stream:
         size_wh: of the frames, px.
         intrinsics: of the camera, guessed or calibrated.
         height_mm: of the person.
+        world: how the camera stands in the room, where that is known.
     """
 
     source: str
@@ -30,6 +32,7 @@ class Stream:
     size_wh: tuple[int, int]
     intrinsics: Intrinsics
     height_mm: float
+    world: World | None = None
 
 
 def header(stream: Stream, model: ModelContract) -> dict[str, Any]:
@@ -54,4 +57,4 @@ def header(stream: Stream, model: ModelContract) -> dict[str, Any]:
             "assumed": camera.assumed,
         },
         "subject_height_mm": stream.height_mm,
-    }
+    } | ({} if stream.world is None else {"world": stream.world.to_dict()})

@@ -76,10 +76,12 @@ class PoseWriter(AbstractOutput):
 
 def pose_record(frame: Frame, pose: Pose, latency_ms: float) -> dict[str, Any]:
     """One person in one frame; mm and px are rounded to hundredths."""
-    raw: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     if pose.raw_joints_mm is not None:
-        raw["raw_joints_mm"] = _rounded(pose.raw_joints_mm)
-        raw["raw_root_mm"] = None if pose.raw_root_mm is None else _rounded(pose.raw_root_mm)
+        more["raw_joints_mm"] = _rounded(pose.raw_joints_mm)
+        more["raw_root_mm"] = None if pose.raw_root_mm is None else _rounded(pose.raw_root_mm)
+    if pose.world_joints_mm is not None:
+        more["world_joints_mm"] = _rounded(pose.world_joints_mm)
     return {
         "record": "pose",
         "frame": frame.index,
@@ -93,7 +95,7 @@ def pose_record(frame: Frame, pose: Pose, latency_ms: float) -> dict[str, Any]:
         "expected_error_mm": None if pose.expected_error_mm is None else round(pose.expected_error_mm, 1),
         "expected_pa_error_mm": None if pose.expected_pa_error_mm is None else round(pose.expected_pa_error_mm, 1),
         "latency_ms": round(latency_ms, 2),
-    } | raw
+    } | more
 
 
 def _rounded(array: NDArray[np.float32]) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.outputs.tables import Tables, pieces_of
+from runtime.outputs.tables import Table, Tables, pieces_of
+from runtime.world import World
 from sa3dhp_edge.atomic import publish_file
 from sa3dhp_edge.skeleton import JOINTS, PARENTS, J
 
@@ -21,6 +22,8 @@ _PERSON: dict[str, tuple[str, tuple[int, ...], Any]] = {
     "present": ("|b1", (), False),
 }
 """Array over frames and persons -> its type, its further axes, and what stands where nobody is."""
+_IN_WORLD = {"world_joints_mm": _PERSON["joints_mm"]}
+"""The same, where the recording has a world."""
 
 
 def write_npz(tables: Tables, path: Path, folder: Path) -> None:
@@ -43,7 +46,8 @@ def write_npz(tables: Tables, path: Path, folder: Path) -> None:
         for name, values in _small(tables).items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, values, allow_pickle=False)
-        for name, (dtype, axes, nobody) in _PERSON.items():
+        persons = _PERSON if tables.world is None else _PERSON | _IN_WORLD
+        for name, (dtype, axes, nobody) in persons.items():
             part = folder / f"{name}.npy"
             _fill(part, name, (*shape, *axes), np.dtype(dtype), nobody, tables, columns)
             archive.write(part, part.name)
@@ -66,13 +70,14 @@ def columns_of(tables: Tables) -> dict[int, int]:
 
 
 def _small(tables: Tables) -> dict[str, Any]:
+    world = {} if tables.world is None else tables.world.to_dict()
     return {
         "frame": np.ascontiguousarray(tables.frames["frame"]),
         "time_s": np.ascontiguousarray(tables.frames["time_s"]),
         "fps": np.float64(tables.fps),
         "joints": np.array(JOINTS),
         "parents": np.array(PARENTS, np.int64),
-    }
+    } | {name: np.array(value) for name, value in world.items() if name != "axes"}
 
 
 def _fill(
@@ -92,6 +97,13 @@ def _fill(
         array[start : start + 4096] = nobody
     for track, rows in tables.tracks.items():
         for piece in pieces_of(rows):
-            value = {"track": track, "present": True}.get(name)
-            array[piece["order"], columns[track]] = piece[name] if value is None else value
+            array[piece["order"], columns[track]] = _of_person(name, track, piece, tables.world)
     array.flush()
+
+
+def _of_person(name: str, track: int, piece: Table, world: World | None) -> Any:
+    if world is not None and name in _IN_WORLD:
+        place = piece["root_mm"][:, None]
+        relative, placed = (world.joints_mm(piece["joints_mm"], root) for root in (None, place))
+        return np.where(np.isfinite(place), placed, relative)
+    return {"track": track, "present": True}.get(name) if name in ("track", "present") else piece[name]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runtime.outputs.reading import numbered_records
-from sa3dhp_edge.errors import DataError
+from runtime.world import World
+from sa3dhp_edge.errors import DataError, InputError
 from sa3dhp_edge.skeleton import JOINTS, J
 
 log = logging.getLogger(__name__)
@@ -61,11 +62,13 @@ class Tables:
         fps: the header's.
         frames: (F,) of FRAME, in the recording's order.
         tracks: person -> (N,) of ROW, in order; persons as they appeared.
+        world: the header's, or None.
     """
 
     fps: float
     frames: Table
     tracks: Tracks
+    world: World | None = None
 
 
 def poses_in(path: Path) -> Iterator[tuple[int, int, float, dict[str, Any] | None]]:
@@ -128,13 +131,33 @@ def load_tables(path: Path, folder: Path) -> Tables:
             _flush(folder, frames, waiting)
             count = 0
     _flush(folder, frames, waiting)
-    return Tables(float(first["fps"]), _mapped(folder / "frames", FRAME), Tracks(folder, tuple(seen)))
+    tracks = Tracks(folder, tuple(seen))
+    return Tables(float(first["fps"]), _mapped(folder / "frames", FRAME), tracks, world_of(path, first))
 
 
-def positions_mm(rows: Table, in_camera_space: bool) -> NDArray[np.float64]:
-    """(N, 17, 3) mm in the camera's axes: before the camera, NaN where that is unknown; or relative to the pelvis."""
+def world_of(path: Path, header: dict[str, Any]) -> World | None:
+    """The world that a recording's header names, or None.
+
+    Raises:
+        DataError: it is none.
+    """
+    if header.get("world") is None:
+        return None
+    try:
+        return World.of_dict(header["world"])
+    except (InputError, KeyError, TypeError, ValueError) as e:
+        raise DataError(f"{path}, line 1: the world is damaged: {e}", "`sa3dhp-edge schema` describes it") from e
+
+
+def positions_mm(rows: Table, in_camera_space: bool, world: World | None = None) -> NDArray[np.float64]:
+    """(N, 17, 3) mm in the camera's axes: before the camera, NaN where that is unknown; or relative to the pelvis.
+
+    With a world they are as a level camera at its origin would see them.
+    """
     joints: NDArray[np.float64] = rows["joints_mm"].astype(np.float64)
-    return joints + rows["root_mm"][:, None].astype(np.float64) if in_camera_space else joints
+    if in_camera_space:
+        joints = joints + rows["root_mm"][:, None].astype(np.float64)
+    return joints if world is None else world.as_level_camera(joints, in_camera_space)
 
 
 def pieces_of(rows: Table, size: int = 4096) -> Iterator[Table]:

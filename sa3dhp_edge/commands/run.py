@@ -95,6 +95,7 @@ def run(
     box: Box = None,
     detector: Detector = None,
     intrinsics: Annotated[Path | None, typer.Option(help="camera.json from `calib camera`.")] = None,
+    world: Annotated[Path | None, typer.Option(help="world.json from `calib floor`: up, and the floor.")] = None,
     height_mm: Annotated[float | None, typer.Option(help="The person's height: sizes follow; else 1700.")] = None,
     subject: Annotated[Path | None, typer.Option(help="subject.json from `calib subject`: the height.")] = None,
     smoothing: Annotated[
