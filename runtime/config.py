@@ -254,6 +254,8 @@ class RuntimeConfig:
     """[HOST:]PORT of a page to look at the run, with /healthz and /metrics; loopback unless a host is named."""
     serve_token: str | None = None
     """What must be known to open the page; made up where it is served to other machines and none is given."""
+    window: bool = False
+    """Show the picture with skeletons in a window; closing it ends the run."""
     recordings: Path | None = None
     """Folder of the recordings that are started on the page."""
     overlay: Path | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -44,6 +44,7 @@ from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import AbstractTracker
 from runtime.turning import size_before, turned_intrinsics, turned_world
+from runtime.window import Window
 from runtime.world import World, in_world, load_world
 from runtime.yolox import YoloxDetector
 from sa3dhp_edge.atomic import refuse_existing
@@ -90,18 +91,8 @@ def run_stream(
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
         budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
         stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm, world)
-        outputs: list[AbstractOutput] = []
-        page = (
-            None if cfg.serve is None else opened.enter_context(_page(cfg, source, stream, estimator, budget, outputs))
-        )
-        outputs += [opened.enter_context(output) for output in _outputs(cfg, plan, source, stream, model)]
-        if page is not None:
-            page.monitor.on_state, on_state = on_state, page.monitor.heard
-            outputs.append(page)
-        opened.enter_context(_stopped_by_signals(stop))
-        if (told := supervisor()) is not None:
-            heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
-            outputs, on_state = [*outputs, heartbeat], heartbeat.heard
+        shown = _page(cfg, source, stream, estimator, budget) if cfg.serve is not None else None
+        outputs, on_state = _opened(opened, cfg, plan, source, stream, model, shown, stop, on_state)
         tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
         with made_afterwards(plan, cfg.overwrite):
             report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget, world)
@@ -233,19 +224,43 @@ def _outputs(
         yield Apart(poses, str(path), _POSES_WAIT) if source.live else poses
 
 
-def _page(
+def _opened(
+    opened: ExitStack,
     cfg: RuntimeConfig,
+    plan: OutPlan,
     source: AbstractSource,
     stream: Stream,
-    estimator: Estimator,
-    budget: LatencyBudget,
-    outputs: Sequence[AbstractOutput],
+    model: Model,
+    page: Page | None,
+    stop: threading.Event,
+    on_state: StateListener | None,
+) -> tuple[list[AbstractOutput], StateListener | None]:
+    """All outputs of a run, open, and who hears of the source; from here on the first signal ends it in order."""
+    outputs: list[AbstractOutput] = []
+    if page is not None:
+        opened.enter_context(page)
+        page.monitor.on_state, on_state = on_state, page.monitor.heard
+    if cfg.window:
+        outputs.append(opened.enter_context(Window(f"sa3dhp-edge: {source.name}", stop)))
+    outputs += [opened.enter_context(output) for output in _outputs(cfg, plan, source, stream, model)]
+    if page is not None:
+        page.monitor.outputs = tuple(outputs)
+        outputs.append(page)
+    opened.enter_context(_stopped_by_signals(stop))
+    if (told := supervisor()) is not None:
+        heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
+        outputs, on_state = [*outputs, heartbeat], heartbeat.heard
+    return outputs, on_state
+
+
+def _page(
+    cfg: RuntimeConfig, source: AbstractSource, stream: Stream, estimator: Estimator, budget: LatencyBudget
 ) -> Page:
-    """The page of a run whose outputs will be in `outputs`."""
+    """The page of a run; its port is taken from now on."""
     need("serve", "the page")
     contract = estimator.model.contract
     recorder = None if cfg.recordings is None else Recorder(cfg.recordings, stream, contract)
-    monitor = Monitor(source, contract, estimator.timings, budget, outputs)
+    monitor = Monitor(source, contract, estimator.timings, budget)
     return Page(cfg.serve or "", cfg.serve_token, monitor, recorder)
 
 

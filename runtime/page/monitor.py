@@ -103,11 +103,11 @@ class Monitor(AbstractOutput):
         model: what computes the poses.
         timings: of the loop's stages.
         budget: that counts late poses.
-        outputs: the other ones, for the frames they lack; may be filled later.
         clock: monotonic seconds; replaced in tests.
 
     Attributes:
         on_state: hears the source's states too.
+        outputs: the other ones, for the frames they lack.
         adaptation: what the page says of it; set by whoever adapts.
     """
 
@@ -117,13 +117,13 @@ class Monitor(AbstractOutput):
         model: ModelContract,
         timings: Timings,
         budget: LatencyBudget,
-        outputs: Sequence[AbstractOutput] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.adaptation: dict[str, Any] | None = None
         self._source, self._model, self._timings, self._budget = source, model, timings, budget
         self.on_state: StateListener | None = None
-        self._outputs, self._clock = outputs, clock
+        self.outputs: Sequence[AbstractOutput] = ()
+        self._clock = clock
         self._lock = threading.Lock()
         self._state, self._reason = str(source.state), ""
         self._begun_s = self._last_s = clock()
@@ -175,7 +175,7 @@ class Monitor(AbstractOutput):
                 span_s = max(now_s - self._finished_s[0], 1e-3)
             counts = Counts(
                 self._frames, self._poses, self._tracks, self._source.dropped, self._source.corrupt,
-                self._source.outages, self._budget.late, sum(output.missed for output in self._outputs),
+                self._source.outages, self._budget.late, sum(output.missed for output in self.outputs),
             )  # fmt: skip
             return Now(
                 source=without_passwords(self._source.name), size_wh=self._source.size_wh, state=self._state,

@@ -84,6 +84,9 @@ def run(
         str | None, typer.Option(help="What must be known to open the page; else made up for other machines.")
     ] = None,
     recordings: Annotated[Path | None, typer.Option(help="Folder of recordings that are started on the page.")] = None,
+    window: Annotated[
+        bool, typer.Option("--window/--headless", help="Show the picture with skeletons; closing it ends the run.")
+    ] = False,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     max_people: Annotated[

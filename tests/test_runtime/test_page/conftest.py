@@ -63,7 +63,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def monitor(clock: Clock) -> Monitor:
-    return Monitor(source(), MODEL, Timings(), LatencyBudget(None), (), clock)
+    return Monitor(source(), MODEL, Timings(), LatencyBudget(None), clock)
 
 
 @pytest.fixture

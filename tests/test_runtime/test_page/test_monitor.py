@@ -42,8 +42,6 @@ def test_trouble_is_a_silent_loop_or_a_source_that_is_waited_for(monitor, clock,
     assert heard == ["reopening", "live"]
 
 
-def test_what_outputs_lack_is_counted_whenever_they_come(monitor) -> None:
-    outputs = []
-    monitor._outputs = outputs
-    outputs.append(SimpleNamespace(missed=7))
-    assert monitor.now().counts.missed == 7
+def test_what_outputs_lack_is_counted(monitor) -> None:
+    monitor.outputs = [SimpleNamespace(missed=7), SimpleNamespace(missed=2)]
+    assert monitor.now().counts.missed == 9
