@@ -55,6 +55,7 @@ COMMANDS = (
     "experiment images",
     "experiment acceptance",
     "experiment confidence",
+    "experiment joints",
     "experiment speed",
 )
 

@@ -210,6 +210,27 @@ def smoothing(
     show(result, as_json)
 
 
+@experiment.command("joints")
+def joints(
+    clips: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clips: video.mp4 and gt_joints.npz.")],
+    out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
+    model: Model = SHIPPED,
+    as_json: Json = False,
+) -> None:
+    """Measure whether a joint's confidence tells its error, on real clips.
+
+    \b
+    Example:
+      sa3dhp-edge experiment joints --clips gt3d --out docs/results/joints
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.joints_study import joints as job
+
+    with working():
+        result = job(clips=clips, out=out, model=model)
+    show(result, as_json)
+
+
 @experiment.command("people")
 def people(
     out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
