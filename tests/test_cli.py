@@ -56,6 +56,7 @@ COMMANDS = (
     "experiment acceptance",
     "experiment confidence",
     "experiment joints",
+    "experiment alternatives",
     "experiment speed",
 )
 
