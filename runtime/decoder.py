@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runtime.lens import Lens
 from runtime.model import ModelOutput
@@ -48,7 +49,15 @@ def decode(
         z=output.z[row],
         expected_error_mm=expected,
         expected_pa_error_mm=aligned,
+        joint_confidence=joint_confidence(output, row, reference),
     )
+
+
+def joint_confidence(output: ModelOutput, row: int, reference: Confidence) -> NDArray[np.float32] | None:
+    """(17,) of a row's joints, see `ErrorModel.joint_confidence`; None where the model does not know."""
+    cues, apart_mm = output.cues[row : row + 1], output.apart_mm[row : row + 1]
+    found = None if reference.mpjpe is None else reference.mpjpe.joint_confidence(cues, apart_mm)
+    return None if found is None else found[0].astype(np.float32)
 
 
 def confidence(output: ModelOutput, row: int, reference: Confidence) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from runtime.backends.base import AbstractBackend, Arrays, BackendName
 from runtime.backends.onnx_runtime import OnnxBackend
 from runtime.backends.opening import open_network
-from sa3dhp_edge.contract import ModelContract, Tensor, confidence_cues, read_contract
+from sa3dhp_edge.contract import ModelContract, Tensor, confidence_cues, disagreement_mm, read_contract
 from sa3dhp_edge.crop import normalise
 from sa3dhp_edge.errors import ContractMismatch, ShapeError
 from sa3dhp_edge.shipped import model_folder
@@ -48,6 +48,11 @@ class ModelOutput:
     def cues(self) -> NDArray[np.float64]:
         """(N, 3) what tells of each pose's error; see `confidence_cues`."""
         return confidence_cues(self.pose_mm, self.camera, self.joints_uv, self.joint_score, self.cycle)
+
+    @cached_property
+    def apart_mm(self) -> NDArray[np.float64]:
+        """(N, 17) how far 2D and 3D are apart at each joint; see `disagreement_mm`."""
+        return disagreement_mm(self.pose_mm, self.camera, self.joints_uv)
 
 
 class Model:

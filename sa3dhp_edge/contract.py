@@ -95,6 +95,20 @@ class ErrorModel:
         """(N,): 1 at a typical source frame's expected error and below, 0 from `useless_mm` on, linear between."""
         return np.clip((self.useless_mm - self.unbounded_mm(cues)) / (self.useless_mm - self.typical_mm), 0.0, 1.0)
 
+    def joint_confidence(
+        self, cues: NDArray[np.floating], apart_mm: NDArray[np.floating]
+    ) -> NDArray[np.float64] | None:
+        """(N, J): 1 - e / `useless_mm`, not below 0, where e is each joint's share of its pose's expected error.
+
+        Shares go by the joints' own disagreement `apart_mm` (N, J) of `disagreement_mm`, by the weight that poses'
+        disagreement has, and their mean is the pose's error. None where that cue tells nothing.
+        """
+        if not self.weights[1]:
+            return None
+        share = np.exp(self.weights[1] * np.log1p(np.where(np.isfinite(apart_mm), apart_mm, 0.0)))
+        expected = self.unbounded_mm(cues)[:, None] * (share / share.mean(-1, keepdims=True))
+        return np.asarray(np.clip(1 - expected / self.useless_mm, 0.0, 1.0), np.float64)
+
 
 @dataclass(frozen=True)
 class Confidence:
@@ -124,6 +138,21 @@ class Confidence:
         return Confidence(float(raw["cycle"]), None if score is None else float(score), **models)
 
 
+def disagreement_mm(
+    pose_mm: NDArray[np.floating], camera: NDArray[np.floating], joints_uv: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """(N, 17) mm, at the template's size, between G's 2D joints and its pose projected by its own camera.
+
+    Args:
+        pose_mm: (N, 17, 3).
+        camera: (N, 3) weak perspective.
+        joints_uv: (N, 17, 2).
+    """
+    scale = np.maximum(camera[:, :1], 1e-3)
+    projected = pose_mm[..., :2] / 1000 * scale[:, None] + camera[:, None, 1:]
+    return np.asarray(np.linalg.norm(projected - joints_uv, axis=-1) / scale * 1000, np.float64)
+
+
 def confidence_cues(
     pose_mm: NDArray[np.floating],
     camera: NDArray[np.floating],
@@ -133,8 +162,8 @@ def confidence_cues(
 ) -> NDArray[np.float64]:
     """(N, 3) numbers that grow with a pose's error, in the order of `CUES`.
 
-    doubt: 1 - mean joint score, 0 where G gives none. disagreement: log of 1 + mean distance in mm, at the template's
-    size, between the 2D joints and the pose projected by G's own camera. cycle: log of 1 + 1000 |z - E_p(D_p(z))|.
+    doubt: 1 - mean joint score, 0 where G gives none. disagreement: log of 1 + mean `disagreement_mm`. cycle: log of
+    1 + 1000 |z - E_p(D_p(z))|.
 
     Args:
         pose_mm: (N, 17, 3).
@@ -143,9 +172,7 @@ def confidence_cues(
         joint_score: (N, 17) or None.
         cycle: (N,) mean |z - E_p(D_p(z))|.
     """
-    scale = np.maximum(camera[:, :1], 1e-3)
-    projected = pose_mm[..., :2] / 1000 * scale[:, None] + camera[:, None, 1:]
-    apart_mm = np.linalg.norm(projected - joints_uv, axis=-1).mean(-1) / scale[:, 0] * 1000
+    apart_mm = disagreement_mm(pose_mm, camera, joints_uv).mean(-1)
     doubt = np.zeros(len(cycle)) if joint_score is None else 1.0 - joint_score.mean(-1)
     return np.stack([doubt, np.log1p(apart_mm), np.log1p(1000 * cycle)], -1).astype(np.float64)
 

@@ -56,6 +56,7 @@ class Pose:
         raw_joints_mm: what the network said, where `joints_mm` was smoothed over time.
         raw_root_mm: the same of `root_mm`.
         world_joints_mm: (17, 3) in the world, where one is known; relative to the pelvis where `root_mm` is None.
+        joint_confidence: (17,) of each joint, or None where the model does not know it; see `ErrorModel`.
     """
 
     joints_mm: NDArray[np.float32]
@@ -70,6 +71,7 @@ class Pose:
     raw_joints_mm: NDArray[np.float32] | None = None
     raw_root_mm: NDArray[np.float32] | None = None
     world_joints_mm: NDArray[np.float32] | None = None
+    joint_confidence: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.joints_mm.shape != (J, 3) or self.joints_px.shape != (J, 2):

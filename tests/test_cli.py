@@ -55,6 +55,8 @@ COMMANDS = (
     "experiment images",
     "experiment acceptance",
     "experiment confidence",
+    "experiment joints",
+    "experiment alternatives",
     "experiment speed",
 )
 

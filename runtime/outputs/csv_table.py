@@ -16,13 +16,14 @@ COLUMNS = (
     *("frame", "time_s", "track", "confidence", "root_x_mm", "root_y_mm", "root_z_mm"),
     *(f"{joint}_{axis}_mm" for joint in JOINTS for axis in "xyz"),
     *(f"{joint}_{axis}_px" for joint in JOINTS for axis in "xy"),
+    *(f"{joint}_confidence" for joint in JOINTS),
 )
 WORLD_COLUMNS = tuple(f"{joint}_{axis}_world_mm" for joint in JOINTS for axis in "xyz")
 """Behind the others, where the recording has a world."""
 
 
 def write_csv(recording: Path, path: Path) -> None:
-    """All persons of a recording; `root_*` is empty where the place is unknown, a frame with nobody has no row.
+    """All persons of a recording; `root_*` and `*_confidence` are empty where unknown, a frame with nobody has no row.
 
     Raises:
         DataError, OutputError: a damaged recording; a disk that refuses.
@@ -35,6 +36,7 @@ def write_csv(recording: Path, path: Path) -> None:
             if pose is not None:
                 root = pose["root_mm"] or ("", "", "")
                 joints = [v for name in ("joints_mm", "joints_px") for point in pose[name] for v in point]
+                joints += pose.get("joint_confidence") or [""] * len(JOINTS)
                 if world is not None:
                     place = None if pose["root_mm"] is None else np.array(pose["root_mm"])
                     joints += world.joints_mm(np.array(pose["joints_mm"]), place).round(2).ravel().tolist()

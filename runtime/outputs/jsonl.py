@@ -82,6 +82,8 @@ def pose_record(frame: Frame, pose: Pose, latency_ms: float) -> dict[str, Any]:
         more["raw_root_mm"] = None if pose.raw_root_mm is None else _rounded(pose.raw_root_mm)
     if pose.world_joints_mm is not None:
         more["world_joints_mm"] = _rounded(pose.world_joints_mm)
+    if pose.joint_confidence is not None:
+        more["joint_confidence"] = pose.joint_confidence.astype(np.float64).round(3).tolist()
     return {
         "record": "pose",
         "frame": frame.index,

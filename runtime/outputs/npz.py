@@ -18,6 +18,7 @@ _PERSON: dict[str, tuple[str, tuple[int, ...], Any]] = {
     "root_mm": ("<f4", (3,), np.nan),
     "joints_px": ("<f4", (J, 2), np.nan),
     "confidence": ("<f4", (), np.nan),
+    "joint_confidence": ("<f4", (J,), np.nan),
     "track": ("<i8", (), -1),
     "present": ("|b1", (), False),
 }

@@ -29,6 +29,7 @@ ROW = np.dtype(
         ("joints_mm", "<f4", (J, 3)),
         ("root_mm", "<f4", (3,)),  # NaN where unknown
         ("joints_px", "<f4", (J, 2)),
+        ("joint_confidence", "<f4", (J,)),  # NaN where unknown
     ]
 )
 _AT_ONCE = 1024
@@ -187,15 +188,16 @@ def _finite(value: Any) -> bool:
 
 
 def _shaped(pose: dict[str, Any]) -> bool:
-    root = pose["root_mm"]
-    arrays = [(pose["joints_mm"], (J, 3)), (pose["joints_px"], (J, 2)), *([] if root is None else [(root, (3,))])]
-    found = [(np.asarray(values, np.float64), shape) for values, shape in arrays]
+    root, sure = pose["root_mm"], pose.get("joint_confidence")
+    shapes = ((pose["joints_mm"], (J, 3)), (pose["joints_px"], (J, 2)), (root, (3,)), (sure, (J,)))
+    found = [(np.asarray(values, np.float64), shape) for values, shape in shapes if values is not None]
     return all(a.shape == shape and bool(np.isfinite(a).all()) for a, shape in found)
 
 
 def _row(order: int, frame: int, time_s: float, pose: dict[str, Any]) -> tuple[Any, ...]:
     root = (np.nan,) * 3 if pose["root_mm"] is None else pose["root_mm"]
-    return order, frame, time_s, pose["confidence"], pose["joints_mm"], root, pose["joints_px"]
+    sure = pose.get("joint_confidence") or (np.nan,) * J
+    return order, frame, time_s, pose["confidence"], pose["joints_mm"], root, pose["joints_px"], sure
 
 
 def _flush(folder: Path, frames: list[tuple[int, float]], waiting: dict[int, list[tuple[Any, ...]]]) -> None:

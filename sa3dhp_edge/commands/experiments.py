@@ -235,6 +235,48 @@ def detector(
     show(result, as_json)
 
 
+@experiment.command("alternatives")
+def alternatives(
+    clips: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clips: video.mp4 and gt_joints.npz.")],
+    out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
+    model: Model = SHIPPED,
+    as_json: Json = False,
+) -> None:
+    """Measure what else could be done to poses over time: bones learned of the person, and the motion prior.
+
+    \b
+    Example:
+      sa3dhp-edge experiment alternatives --clips gt3d --out docs/results/smoothing
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.alternatives_study import alternatives as job
+
+    with working():
+        result = job(clips=clips, out=out, model=model)
+    show(result, as_json)
+
+
+@experiment.command("joints")
+def joints(
+    clips: Annotated[Path, typer.Option(metavar="DIR", help="Folder of clips: video.mp4 and gt_joints.npz.")],
+    out: Annotated[Path, typer.Option(help="Folder for table and figures.")],
+    model: Model = SHIPPED,
+    as_json: Json = False,
+) -> None:
+    """Measure whether a joint's confidence tells its error, on real clips.
+
+    \b
+    Example:
+      sa3dhp-edge experiment joints --clips gt3d --out docs/results/joints
+    """
+    need("adapt", "the experiment")
+    from sa3dhp_edge.experiments.joints_study import joints as job
+
+    with working():
+        result = job(clips=clips, out=out, model=model)
+    show(result, as_json)
+
+
 @experiment.command("people")
 def people(
     out: Annotated[Path, typer.Option(help="Folder for table and figures.")],

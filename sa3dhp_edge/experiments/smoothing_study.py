@@ -46,13 +46,10 @@ def smoothing(*, clips: Path, out: Path, models: Sequence[str]) -> Report:
         DataError: no clip there, or a damaged one.
         ModelError: no such model.
     """
-    folders = sorted(path.parent for below in ("", "*/", "*/*/") for path in clips.glob(f"{below}gt_joints.npz"))
-    if not folders:
-        raise DataError(f"{clips} holds no clip with gt_joints.npz", "name a folder of clips with 3D truth")
+    folders = clip_folders(clips)
     rows = []
     for name in models:
-        for folder in folders:
-            clip = folder.relative_to(clips).as_posix()
+        for clip, folder in folders:
             rows += [{"model": name, "clip": clip} | row for row in _of_clip(_model(name, clip), folder)]
     lags_ms = {preset: [lag_ms(preset, speed) for speed in SPEEDS_MM_S] for preset in PRESETS}
     result: Report = {
@@ -64,6 +61,18 @@ def smoothing(*, clips: Path, out: Path, models: Sequence[str]) -> Report:
     write_text(out / "smoothing.md", _page(rows, lags_ms))
     write_bytes(out / "smoothing.png", _plot(rows))
     return {"out": str(out), "clips": len(folders), "models": len(models)}
+
+
+def clip_folders(clips: Path) -> list[tuple[str, Path]]:
+    """Names and folders of the clips with truth in a folder, or one or two below.
+
+    Raises:
+        DataError: there is none.
+    """
+    folders = sorted(path.parent for below in ("", "*/", "*/*/") for path in clips.glob(f"{below}gt_joints.npz"))
+    if not folders:
+        raise DataError(f"{clips} holds no clip with gt_joints.npz", "name a folder of clips with 3D truth")
+    return [(folder.relative_to(clips).as_posix(), folder) for folder in folders]
 
 
 def _model(name: str, clip: str) -> str:

@@ -116,6 +116,30 @@ def test_confidence_is_1_at_a_typical_frame_and_0_where_a_pose_is_useless():
     assert model.expected_mm(cues) == pytest.approx([60, 100, 200, 250, 250])
 
 
+def test_a_joint_is_doubted_where_its_2d_and_3d_places_are_apart():
+    model = ErrorModel(np.log(50), (2.0, 0.5, 0.1), least_mm=60, typical_mm=100, most_mm=1900, useless_mm=2000)
+    reference = dataclasses.replace(REFERENCE, mpjpe=model)
+    crop, lens = CropCamera.looking_at((0, 0, 100, 100), CAMERA), Lens(CAMERA)
+    plain = seen_with(0.8, 0.02)
+    moved = plain.joints_uv.copy()
+    moved[0, 4] += 0.05
+    pose = decode(dataclasses.replace(plain, joints_uv=moved), 0, crop, (0, 0, 100, 100), lens, reference)
+    assert pose.joint_confidence.argmin() == 4
+    assert pose.joint_confidence[4] < pose.joint_confidence[3] - 0.02
+    promised = 2000 * (1 - pose.joint_confidence.astype(float))
+    assert promised.mean() == pytest.approx(pose.expected_error_mm, rel=1e-4), "joints share their pose's error"
+    blind = dataclasses.replace(REFERENCE, mpjpe=dataclasses.replace(model, weights=(2.0, 0.0, 0.1)))
+    for unknown in (REFERENCE, blind):
+        assert decode(plain, 0, crop, (0, 0, 100, 100), lens, unknown).joint_confidence is None
+
+
+def test_joints_of_a_broken_output_are_worth_nothing():
+    model = ErrorModel(0.0, (1.0, 0.5, 0.0), least_mm=60, typical_mm=100, most_mm=250, useless_mm=300)
+    for bad in (float("nan"), float("inf")):
+        found = model.joint_confidence(np.array([[bad, 1.0, 1.0]]), np.full((1, 17), bad))
+        assert found == pytest.approx(np.zeros((1, 17)))
+
+
 def test_lens_points_go_to_the_frame_and_back():
     lens = Lens(DISTORTED)
     px = np.random.default_rng(2).uniform((50, 50), (590, 430), (40, 2))

@@ -102,6 +102,26 @@ def test_npz_holds_all_people_with_a_mask(record, walk_people, walk, tmp_path):
     assert np.abs(place - walk[0])[there[:, 0]].max() < 0.1
 
 
+def test_confidence_of_joints_is_kept_where_it_is_known(record, walk_people, tmp_path):
+    recording = record(walk_people)
+    lines = [json.loads(line) for line in recording.read_text().splitlines()]
+    sure = [round(0.05 * j, 2) for j in range(17)]
+    lines[1]["joint_confidence"] = sure
+    recording.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    convert(recording, [tmp_path / "a.csv", tmp_path / "a.npz"])
+    with (tmp_path / "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(rows[0][f"{joint}_confidence"]) for joint in JOINTS] == sure
+    assert {rows[1][f"{joint}_confidence"] for joint in JOINTS} == {""}
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as file:
+        assert file["joint_confidence"][0, 0] == pytest.approx(sure)
+        assert np.isnan(file["joint_confidence"][1:]).all()
+    lines[1]["joint_confidence"] = sure[:16]
+    recording.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(DataError, match="line 2: no record of this schema"):
+        convert(recording, [tmp_path / "b.npz"])
+
+
 def test_people_after_each_other_share_a_column_and_keep_their_numbers(record, walk_people, tmp_path):
     people = [{1 + i // 10: one[1]} for i, one in enumerate(walk_people)]
     convert(record(people), [tmp_path / "a.npz"])

@@ -23,8 +23,8 @@ from sa3dhp_edge.records import Frame, Pose
 VALIDATOR = Draft202012Validator(json.loads(schema_text()))
 LENS = Intrinsics((300.0, 300.0), (160.0, 120.0), (0.1, 0, 0, 0, 0))
 STREAM = Stream("a.mp4", 30.0, (320, 240), LENS, 1700.0, World.above_floor((0, -1, 0), 1500))
-OPTIONAL = {"world", "world_joints_mm"}
-"""Keys that older recordings lack, and those of cameras whose place is not known."""
+OPTIONAL = {"world", "world_joints_mm", "joint_confidence"}
+"""Keys that older recordings lack, and those of cameras or models that do not know."""
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ def records(fake_model, tmp_path) -> list[dict[str, Any]]:
         raw_joints_mm=mm,
         raw_root_mm=mm[0],
         world_joints_mm=mm,
+        joint_confidence=np.ones(17, np.float32),
     )
     frame = Frame(np.zeros((240, 320, 3), np.uint8), 3, 0.1)
     with PoseWriter(tmp_path / "p.jsonl", STREAM, read_contract(fake_model)) as writer:
@@ -83,7 +84,7 @@ def test_every_key_of_a_record_is_asked_for_and_no_other_is_taken(records) -> No
     [
         (0, "schema", "sa3dhp-edge/poses/2"), (0, "unit", "m"), (0, "joints", ["pelvis"]), (0, "fps", 0),
         (0, "size_wh", [320.5, 240]), (0, "model", {"name": "m", "sha256": "x"}), (0, "intrinsics", {}),
-        (0, "world", {"axes": "z up"}), (2, "world_joints_mm", None),
+        (0, "world", {"axes": "z up"}), (2, "world_joints_mm", None), (2, "joint_confidence", [2.0] * 17),
         (1, "frame", -1), (1, "frame", 1.5), (1, "track", "1"), (1, "confidence", 1.2),
         (1, "joints_mm", [[0, 0, 0]] * 16),
         (1, "joints_mm", [[0, 0]] * 17), (1, "joints_px", [[0, 0, 0]] * 17), (1, "root_mm", [1, 2]),
