@@ -211,24 +211,6 @@ def test_pictures_are_let_go_of_once_given_back() -> None:
     assert sum(i.seen is not None for i in one._moment) <= SMOOTH.lag_s * 30 + 1
 
 
-@BOTH
-def test_after_its_rest_a_smoother_is_as_new(cfg: SmoothingConfig) -> None:
-    """Whatever it saw before, of whom and when: the same track goes on as if it had never been seen."""
-    before = clip([*noisy(20, 30, seed=7), None, pose_of(arm_at(1.0)), pose_of(arm_at(2.5), root=None)])
-    after = clip([pose_of(arm_at(0.1 * n), root=(10 * n, 0, 3000)) for n in range(25)], start_s=before[-1][0].time_s)
-    used, new = smoother(cfg), smoother(cfg)
-    for seen in before:
-        used.push(seen)
-    used.rest()
-    for one, other in zip(pushed(used, after), pushed(new, after), strict=True):
-        assert np.array_equal(joints_of([one]), joints_of([other]))
-        assert np.array_equal(one[1][0].root_mm, other[1][0].root_mm)
-
-
-def pushed(one: AbstractSmoother, given: Sequence[Seen]) -> list[Seen]:
-    return [out for seen in given for out in one.push(seen)] + one.rest()
-
-
 def test_settings_without_sense_are_refused() -> None:
     for wrong in ({"moment_s": 0.0}, {"lag_s": -1.0}, {"held_s": -0.1}, {"fastest_mm_s": float("nan")}):
         with pytest.raises(ConfigError, match="smoothing"):
