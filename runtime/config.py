@@ -46,20 +46,18 @@ class SceneConfig:
 
 @dataclass(frozen=True)
 class FinderConfig:
-    """Where in a frame a person may be, without a model's help."""
+    """Where in a frame people may be, before the pose network looks at them."""
 
-    long_side_px: int = 640
-    """Larger frames are shrunk to this longer side before the gradient detector sees them."""
-    scale_step: float = 1.05
-    """Ratio between two sizes that are searched."""
-    min_score: float = 0.2
+    long_side_px: int = 256
+    """Frames are brought to this longer side before the person detector sees them; larger finds smaller people."""
+    min_score: float = 0.3
     """Detections below this score are not looked at."""
-    max_people: int = 3
+    max_people: int = 8
     """The best detections that are looked at."""
     windows: bool = True
     """Try squares over the picture too, for people who lean, sit, are cut off or are seen from behind."""
     windows_per_look: int = 8
-    """So many of these squares are tried in one search, in turn."""
+    """So many of these squares are tried, in turn, in a search that detected nobody; else one."""
     scene: SceneConfig = field(default_factory=SceneConfig)
 
 
@@ -250,6 +248,16 @@ class RuntimeConfig:
     """A camera, stream, pipe, file or folder by one address; see `runtime.inputs`."""
     out: Path | tuple[Path, ...] | None = None
     """File or files for the poses; the suffix says the format; {start} in a name becomes the time of the start."""
+    send: tuple[str, ...] = ()
+    """Where poses are sent while the run goes on, each by one address; see `runtime.live.addresses`."""
+    serve: str | None = None
+    """[HOST:]PORT of a page to look at the run, with /healthz and /metrics; loopback unless a host is named."""
+    serve_token: str | None = None
+    """What must be known to open the page; made up where it is served to other machines and none is given."""
+    window: bool = False
+    """Show the picture with skeletons in a window; closing it ends the run."""
+    recordings: Path | None = None
+    """Folder of the recordings that are started on the page."""
     overlay: Path | None = None
     """mp4 file for the pictures with the skeleton drawn on them."""
     overwrite: bool = False

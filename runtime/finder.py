@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,11 +16,6 @@ from runtime.scene import Scene
 from sa3dhp_edge.errors import InputError
 from sa3dhp_edge.records import Box, Frame
 
-_HOG_TO_CROP = 0.95
-"""Side of a crop over the height of a detector box: a person fills 0.76 of the box and 1 / 1.25 of the crop."""
-_HOG_PAD_PX = 32
-_LOCAL_SIDE_PX = 150
-"""A box is brought to this side to be confirmed; the detector's person is 96 px tall at its smallest."""
 _MOVER_TO_CROP = 1.15
 _WINDOW_SIDES = (1.26, 0.89, 0.63)
 """Sides of the windows over the frame's shorter side; smaller persons are left to the detector and to motion."""
@@ -51,7 +45,7 @@ class AbstractFinder(ABC):
         """Take note of every frame, cheaply."""
 
     def glimpse(self, frame: Frame) -> list[Candidate]:
-        """A few squares that cost no search, for a look beside the person who is followed."""
+        """A few squares that cost little search, for a look beside the person who is followed."""
         return []
 
     def movers(self) -> list[Box]:
@@ -61,6 +55,14 @@ class AbstractFinder(ABC):
     def lifeless(self, box: Box) -> bool:
         """Whether it is certain that nobody is in this box, since nothing moves there."""
         return False
+
+
+class AbstractSearch(ABC):
+    """Looks a picture over for persons, without any memory."""
+
+    @abstractmethod
+    def find(self, image_bgr: NDArray[np.uint8]) -> list[Candidate]:
+        """Square crops around the persons of a picture (H, W, 3), in its pixels, the surest first."""
 
 
 @final
@@ -84,25 +86,26 @@ class FixedBox(AbstractFinder):
 
 @final
 class PeopleFinder(AbstractFinder):
-    """OpenCV's gradient detector for upright people, then what moves, then squares over the picture in turn."""
+    """Who is detected, then what moves, then squares over the picture in turn."""
 
-    def __init__(self, cfg: FinderConfig) -> None:
-        self._cfg = cfg
-        self._hog = cv2.HOGDescriptor()
-        self._hog.setSVMDetector(np.asarray(cv2.HOGDescriptor.getDefaultPeopleDetector(), np.float32))
+    def __init__(self, cfg: FinderConfig, search: AbstractSearch) -> None:
+        self._cfg, self._search = cfg, search
         self._scene = Scene(cfg.scene)
         self._turn = 0
 
     def candidates(self, frame: Frame) -> list[Candidate]:
-        found = self._upright(frame.image_bgr, min(self._cfg.long_side_px / max(frame.image_bgr.shape[:2]), 1.0))
-        count = self._cfg.windows_per_look if self._turn else None
+        found = self._search.find(frame.image_bgr)
+        if found:
+            count: int | None = 1
+        else:
+            count = self._cfg.windows_per_look if self._turn else None
         return [*found, *self._moving(), *self._windows(frame, count)]
 
     def watch(self, frame: Frame, followed: Sequence[Box]) -> None:
         self._scene.watch(frame, followed)
 
     def glimpse(self, frame: Frame) -> list[Candidate]:
-        return [*self._moving(), *self._windows(frame, 1)]
+        return [*self._search.find(frame.image_bgr), *self._moving(), *self._windows(frame, 1)]
 
     def movers(self) -> list[Box]:
         return self._scene.movers()
@@ -118,23 +121,7 @@ class PeopleFinder(AbstractFinder):
         region = frame.image_bgr[top : min(int(y1 + margin), h), left : min(int(x1 + margin), w)]
         if min(region.shape[:2]) < 2:
             return False
-        seen = self._upright(region, _LOCAL_SIDE_PX / (x1 - x0))
-        return any(overlap(box, _moved(c.box, left, top)) > 0.3 for c in seen)
-
-    def _upright(self, image_bgr: NDArray[np.uint8], scale: float) -> list[Candidate]:
-        cfg, pad = self._cfg, _HOG_PAD_PX
-        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(image_bgr, None, fx=scale, fy=scale, interpolation=how)
-        padded = cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
-        if padded.shape[0] < 128 or padded.shape[1] < 64:
-            return []
-        boxes, scores = self._hog.detectMultiScale(padded, winStride=(8, 8), padding=(0, 0), scale=cfg.scale_step)
-        made = []
-        for (x, y, w, h), score in zip(np.reshape(boxes, (-1, 4)), np.ravel(scores), strict=True):
-            if score >= cfg.min_score:
-                centre = ((x + w / 2 - pad) / scale, (y + h / 2 - pad) / scale)
-                made.append(Candidate(_square(*centre, _HOG_TO_CROP * h / scale), "found", float(score)))
-        return sorted(made, key=lambda c: -c.score)[: cfg.max_people]
+        return any(overlap(box, _moved(c.box, left, top)) > 0.3 for c in self._search.find(region))
 
     def _moving(self) -> list[Candidate]:
         return [Candidate(_grown(squared(box), _MOVER_TO_CROP), "moving") for box in self._scene.movers()]

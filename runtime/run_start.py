@@ -28,6 +28,7 @@ def as_of_now(cfg: RuntimeConfig, now: datetime | None = None) -> RuntimeConfig:
     return replace(
         cfg,
         out=tuple(named(path) for path in cfg.outs),
+        send=tuple(address.replace(_START, start) for address in cfg.send),
         overlay=None if cfg.overlay is None else named(cfg.overlay),
         height_mm=cfg.height_mm if cfg.subject is None else load_subject(cfg.subject).height_mm,
         subject=None,

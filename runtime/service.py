@@ -21,6 +21,7 @@ from runtime.config import (
     SmoothingName,
     TrackerConfig,
 )
+from runtime.detector import PersonDetector
 from runtime.estimator import Estimator
 from runtime.finder import AbstractFinder, FixedBox, PeopleFinder
 from runtime.follow_all import FollowAll
@@ -28,22 +29,27 @@ from runtime.follow_one import FollowOne
 from runtime.heartbeat import Heartbeat
 from runtime.inputs import open_source
 from runtime.intrinsics import load_intrinsics
+from runtime.live import open_live
 from runtime.loop import RunReport, poses_of, run
 from runtime.model import Model
 from runtime.notify import supervisor
 from runtime.outputs import AbstractOutput, PoseWriter, Stream
 from runtime.outputs.apart import Apart
 from runtime.outputs.formats import OutPlan, made_afterwards, plan_outputs
+from runtime.outputs.header import header
 from runtime.overlay import OverlayWriter
+from runtime.page import Monitor, Page, Recorder
 from runtime.run_start import as_of_now
 from runtime.smoothing import smoothed
 from runtime.sources import AbstractSource, StateListener
 from runtime.tracker import AbstractTracker
 from runtime.turning import size_before, turned_intrinsics, turned_world
+from runtime.window import Window
 from runtime.world import World, in_world, load_world
 from runtime.yolox import YoloxDetector
 from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import NobodyFound
+from sa3dhp_edge.extras import need
 from sa3dhp_edge.geometry import Intrinsics
 from sa3dhp_edge.records import Box, Frame, Pose
 from sa3dhp_edge.skeleton import TEMPLATE_HEIGHT_MM
@@ -82,15 +88,13 @@ def run_stream(
         intrinsics = _intrinsics(cfg.intrinsics, source.size_wh, cfg.input)
         world = _world(cfg, intrinsics)
         model.warm_up()  # a model that does not run leaves no output behind
-        outputs = [opened.enter_context(output) for output in _outputs(cfg, plan, source, intrinsics, model, world)]
-        opened.enter_context(_stopped_by_signals(stop))
-        if (told := supervisor()) is not None:
-            heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
-            outputs, on_state = [*outputs, heartbeat], heartbeat.heard
-        tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
         estimator, smoothing = Estimator(model, intrinsics, cfg.height_mm), smoothing_of(source, cfg.smoothing)
+        budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
+        stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm, world)
+        shown = _page(cfg, source, stream, estimator, budget) if cfg.serve is not None else None
+        outputs, on_state = _opened(opened, cfg, plan, source, stream, model, shown, stop, on_state)
+        tracker = make_tracker(finder, cfg.tracker, cfg.max_people, cfg.crowd)
         with made_afterwards(plan, cfg.overwrite):
-            budget = LatencyBudget(budget_ms(source, cfg.latency_budget_ms))
             report = run(source, tracker, estimator, outputs, stop, cfg.max_frames, smoothing, on_state, budget, world)
     log.info(
         "%s: %d frames, %d poses, %d dropped, %d damaged, %d outages",
@@ -162,7 +166,10 @@ def make_finder(
     """The user's box, the user's detector, or the built-in search."""
     if box is not None:
         return FixedBox(box)
-    return PeopleFinder(cfg or FinderConfig()) if detector is None else YoloxDetector(detector, threads)
+    if detector is not None:
+        return YoloxDetector(detector, threads)
+    cfg = cfg or FinderConfig()
+    return PeopleFinder(cfg, PersonDetector(cfg))
 
 
 def make_tracker(
@@ -205,21 +212,56 @@ def _world(cfg: RuntimeConfig, intrinsics: Intrinsics) -> World | None:
 
 
 def _outputs(
-    cfg: RuntimeConfig,
-    plan: OutPlan,
-    source: AbstractSource,
-    intrinsics: Intrinsics,
-    model: Model,
-    world: World | None,
+    cfg: RuntimeConfig, plan: OutPlan, source: AbstractSource, stream: Stream, model: Model
 ) -> Iterator[AbstractOutput]:
     """The recordings last: where another output cannot be opened, none is begun."""
+    yield from open_live(cfg.send, header(stream, model.contract))
     if cfg.overlay is not None:
         overlay = OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
         yield Apart(overlay, str(cfg.overlay), _PICTURES_WAIT, pictures=True) if source.live else overlay
-    stream = Stream(source.name, source.fps, source.size_wh, intrinsics, cfg.height_mm, world)
     for path in plan.lines:
         poses = PoseWriter(path, stream, model.contract, cfg.overwrite)
         yield Apart(poses, str(path), _POSES_WAIT) if source.live else poses
+
+
+def _opened(
+    opened: ExitStack,
+    cfg: RuntimeConfig,
+    plan: OutPlan,
+    source: AbstractSource,
+    stream: Stream,
+    model: Model,
+    page: Page | None,
+    stop: threading.Event,
+    on_state: StateListener | None,
+) -> tuple[list[AbstractOutput], StateListener | None]:
+    """All outputs of a run, open, and who hears of the source; from here on the first signal ends it in order."""
+    outputs: list[AbstractOutput] = []
+    if page is not None:
+        opened.enter_context(page)
+        page.monitor.on_state, on_state = on_state, page.monitor.heard
+    if cfg.window:
+        outputs.append(opened.enter_context(Window(f"sa3dhp-edge: {source.name}", stop)))
+    outputs += [opened.enter_context(output) for output in _outputs(cfg, plan, source, stream, model)]
+    if page is not None:
+        page.monitor.outputs = tuple(outputs)
+        outputs.append(page)
+    opened.enter_context(_stopped_by_signals(stop))
+    if (told := supervisor()) is not None:
+        heartbeat = opened.enter_context(Heartbeat(told, source, outputs, on_state))
+        outputs, on_state = [*outputs, heartbeat], heartbeat.heard
+    return outputs, on_state
+
+
+def _page(
+    cfg: RuntimeConfig, source: AbstractSource, stream: Stream, estimator: Estimator, budget: LatencyBudget
+) -> Page:
+    """The page of a run; its port is taken from now on."""
+    need("serve", "the page")
+    contract = estimator.model.contract
+    recorder = None if cfg.recordings is None else Recorder(cfg.recordings, stream, contract)
+    monitor = Monitor(source, contract, estimator.timings, budget)
+    return Page(cfg.serve or "", cfg.serve_token, monitor, recorder)
 
 
 @contextmanager

@@ -60,7 +60,10 @@ class Timings:
 
     def summary(self) -> dict[str, dict[str, float]]:
         """Percentiles in milliseconds by stage, over the frames in which the stage was run."""
-        return {stage: percentiles(self._kept[stage]) for stage in (*STAGES, "total", "age") if self._kept[stage]}
+        kept = {
+            stage: tuple(self._kept.get(stage, ())) for stage in (*STAGES, "total", "age")
+        }  # another thread may ask
+        return {stage: percentiles(values) for stage, values in kept.items() if values}
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from sa3dhp_edge.commands import (
     calibration,
     data,
     device,
+    device_experiments,
     engines,
-    experiments,
     models,
     recordings,
     run,
@@ -49,7 +49,7 @@ app.command("doctor")(device.doctor)
 app.add_typer(calibration.calib, name="calib")
 app.add_typer(data.data, name="data")
 app.add_typer(engines.engine, name="engine")
-app.add_typer(experiments.experiment, name="experiment")
+app.add_typer(device_experiments.experiment, name="experiment")  # with those of `experiments` before its own
 app.add_typer(service.service, name="service")
 
 

@@ -36,6 +36,8 @@ EXTRAS: dict[str, Extra] = {
         Extra("tensorrt", ("cuda",), "TensorRT engines; TensorRT itself comes with JetPack or pip"),
         Extra("pycuda", ("pycuda",), "TensorRT engines through PyCUDA"),
         Extra("synth-gpu", ("numba_cuda",), "drawing generated video on an NVIDIA GPU"),
+        Extra("send", ("websockets", "pythonosc", "paho"), "poses sent to other programs"),
+        Extra("serve", ("starlette", "uvicorn", "websockets", "prometheus_client"), "the page, health and metrics"),
         Extra("view", ("rerun",), "the 3D viewer"),
         Extra("bodies", ("anny",), "sampling body shapes anew"),
         Extra("data", ("scipy", "h5py", "cdflib"), "reading the field's data sets"),

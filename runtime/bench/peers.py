@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from runtime.bench.report import CropToPose, PeerTimes
-from runtime.timings import Spent
+from runtime.bench.report import CropToPose, PeerTimes, Percentiles
+from runtime.timings import Spent, percentiles
 from sa3dhp_edge.errors import InputError, MissingPackage, ModelError
 
 _SCRIPT = Path(__file__).with_name("peers_blazepose.py")
@@ -78,6 +78,11 @@ class BlazePose:
             told.wall_ms += answer[mode]["wall_ms"]
             told.cpu_ms += answer[mode]["cpu_ms"]
             told.found += answer[mode]["found"]
+
+    def tracked(self) -> tuple[Percentiles, int]:
+        """Percentiles of its tracking mode's milliseconds a frame, and in how many frames it saw somebody."""
+        told = self._told["tracking"]
+        return percentiles(told.wall_ms), told.found
 
     def times(self, ours: CropToPose) -> list[PeerTimes]:
         """What it took in each of its modes, beside ours with the same number of threads and one person."""

@@ -70,6 +70,23 @@ def run(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Poses as .jsonl, .csv, .npz, .bvh, .trc or .c3d; can be repeated."),
     ] = None,
+    send: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URI", help="Send poses to ws, udp, osc, mqtt, ros2 or rerun; see docs/outputs.md; can be repeated."
+        ),
+    ] = None,
+    serve: Annotated[
+        str | None,
+        typer.Option(metavar="[HOST:]PORT", help="A page to look at the run; loopback unless a host is named."),
+    ] = None,
+    serve_token: Annotated[
+        str | None, typer.Option(help="What must be known to open the page; else made up for other machines.")
+    ] = None,
+    recordings: Annotated[Path | None, typer.Option(help="Folder of recordings that are started on the page.")] = None,
+    window: Annotated[
+        bool, typer.Option("--window/--headless", help="Show the picture with skeletons; closing it ends the run.")
+    ] = False,
     overlay: Annotated[Path | None, typer.Option(help="Video with the skeleton drawn on it.")] = None,
     max_frames: Annotated[int | None, typer.Option(min=1, help="Stop after so many frames.")] = None,
     max_people: Annotated[
@@ -110,6 +127,8 @@ def run(
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --overlay overlay.mp4
       sa3dhp-edge run --video hall.mp4 --out poses.jsonl --out walk.bvh --out walk.trc
       sa3dhp-edge run --input rtsp://camera/stream --rotate 90 --out poses.jsonl
+      sa3dhp-edge run --camera 0 --serve 8080 --recordings recordings
+      sa3dhp-edge run --camera 0 --send ws://:8765 --send mqtt://broker/hall
       sa3dhp-edge run --model models/hall --camera 0 --intrinsics camera.json
       sa3dhp-edge run --camera 0 --print-config > run.toml
       sa3dhp-edge run --config run.toml

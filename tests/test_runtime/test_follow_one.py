@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from runtime.config import FinderConfig, TrackerConfig
-from runtime.finder import AbstractFinder, Candidate, FixedBox, PeopleFinder, overlap, squared
+from runtime.finder import AbstractFinder, AbstractSearch, Candidate, FixedBox, PeopleFinder, overlap, squared
 from runtime.follow_one import FollowOne
 from sa3dhp_edge.crop import square_box
 from sa3dhp_edge.records import Frame, Pose
@@ -255,8 +255,15 @@ def test_reset_equals_new_but_for_the_numbers():
     assert a.track == b.track + 1
 
 
+class Nobody(AbstractSearch):
+    """Detects nobody."""
+
+    def find(self, image_bgr):
+        return []
+
+
 def test_the_search_proposes_what_moves():
-    finder = PeopleFinder(FinderConfig(windows=False))
+    finder = PeopleFinder(FinderConfig(windows=False), Nobody())
     image = np.full((240, 320, 3), 60, np.uint8)
     finder.watch(Frame(image, 0, 0.0), ())
     moved = image.copy()
@@ -269,7 +276,7 @@ def test_the_search_proposes_what_moves():
 
 @pytest.mark.parametrize("size_hw", [(240, 320), (320, 240), (90, 400)])
 def test_the_windows_come_in_turn_and_leave_no_place_out(size_hw):
-    finder = PeopleFinder(FinderConfig())
+    finder = PeopleFinder(FinderConfig(), Nobody())
     nothing = Frame(np.full((*size_hw, 3), 60, np.uint8), 0, 0.0)
     every = [c.box for c in finder.candidates(nothing)]
     in_turn = [c.box for _ in range(len(every)) for c in finder.glimpse(nothing)]
@@ -282,7 +289,7 @@ def test_the_windows_come_in_turn_and_leave_no_place_out(size_hw):
 
 
 def test_an_empty_wall_confirms_nobody():
-    finder = PeopleFinder(FinderConfig())
+    finder = PeopleFinder(FinderConfig(), Nobody())
     assert not finder.confirms(Frame(np.full((240, 320, 3), 99, np.uint8), 0, 0.0), (50.0, 50.0, 150.0, 150.0))
     assert not finder.confirms(Frame(IMAGE, 0, 0.0), (400.0, 50.0, 500.0, 150.0))
 
