@@ -66,7 +66,7 @@ def fit_floor(board: Board, views: Sequence[View], camera: Intrinsics) -> Fit:
     """
     floor = _first_guess(board, views, camera)
     residuals = _residuals(board, views, camera, floor)
-    damping, normal = 1e-3, np.eye(_OWN + floor.own.size)
+    damping = 1e-3
     for _ in range(_STEPS):
         normal, gradient = _normal(board, views, camera, floor, residuals)
         step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), -gradient)

@@ -72,7 +72,8 @@ class World:
         looks = np.array([0.0, 0, 1]) if abs(z[2]) < _STEEP else np.array([0.0, math.copysign(1, z[2]), 0])
         y = looks - (looks @ z) * z
         y /= np.linalg.norm(y)
-        return World(np.stack([np.cross(y, z), y, z]), np.array([0.0, 0, camera_height_mm]))
+        rotation = np.stack([np.cross(y, z), y, z]) + 0.0  # no -0 in files
+        return World(rotation, np.array([0.0, 0, camera_height_mm]))
 
     @staticmethod
     def of_dict(plain: dict[str, Any]) -> World:
@@ -95,13 +96,13 @@ class World:
     @property
     def tilt_deg(self) -> float:
         """How far the camera looks down; below 0 it looks up."""
-        return math.degrees(math.asin(min(max(-self.rot_camera_to_world[2, 2], -1.0), 1.0)))
+        return math.degrees(math.asin(min(max(0.0 - self.rot_camera_to_world[2, 2], -1.0), 1.0)))
 
     @property
     def roll_deg(self) -> float:
         """How far the camera is turned clockwise, as seen from behind it."""
         x, y, _ = self.rot_camera_to_world[2]
-        return math.degrees(math.atan2(-x, -y))
+        return math.degrees(math.atan2(0.0 - x, 0.0 - y))
 
     def camera_to_world(self, points_mm: NDArray[np.floating]) -> Array:
         """(..., 3) mm before the camera, in the world."""

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from calib.board import Board
+from calib.collector import ViewCollector
 from calib.detection import Sighting
-from calib.floor import calibrate_floor, floor_of, save_given_world
+from calib.floor import GOAL, calibrate_floor, floor_of, save_given_world
 from calib.floor_fit import fit_floor
 from calib.views import View, Views
 from runtime.world import World, load_world, up_of
@@ -128,6 +129,20 @@ def test_pictures_become_a_file_that_a_run_reads(studio, tmp_path):
     assert made.fit.rms_px < 0.5
     with pytest.raises(OutputError, match="exists already"):
         calibrate_floor(board, out, camera, pictures=tmp_path / "floor")
+
+
+def test_a_live_camera_asks_for_places_until_there_are_eight():
+    """A board that stays where it is counts once; how it is tilted is not asked for, since it lies."""
+    world = World.above_floor(up_of(40, 0), 2200)
+    places = [(600 * (i % 3 - 1), 1800 + 700 * (i // 3), 40 * i) for i in range(8)]
+    collector, said = ViewCollector(BOARD, SIZE_WH, GOAL), []
+    for n, view in enumerate(views_of(world, places).views):
+        assert not collector.enough
+        for still in range(3):
+            collector.offer(2 * n + 0.1 * still, view.sighting)
+        said.append(collector.request())
+    assert said == [*(f"{left} more views" for left in range(7, 0, -1)), "enough"]
+    assert collector.enough
 
 
 def test_a_wrong_camera_file_is_said_before_anything_is_looked_at(tmp_path):
