@@ -50,6 +50,11 @@ class Intrinsics:
         (fx, fy), (cx, cy) = self.focal_px, self.center_px
         return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
 
+    def inverse_matrix(self) -> Array:
+        """(3, 3) pixels to rays whose z is 1."""
+        (fx, fy), (cx, cy) = self.focal_px, self.center_px
+        return np.array([[1 / fx, 0, -cx / fx], [0, 1 / fy, -cy / fy], [0, 0, 1]])
+
     @staticmethod
     def guess(size_wh: tuple[int, int]) -> Intrinsics:
         """A focal length of 1.1 times the longer side (49 degrees across it): webcams and phones are near."""
@@ -69,12 +74,9 @@ def project(points_mm: NDArray[np.floating], matrix: Array) -> Array:
 
 def ray_rotation(ray: Array) -> Array:
     """Smallest rotation that turns `ray` (3,) onto the z axis: camera frame to the frame of that ray."""
-    d = ray / np.linalg.norm(ray)
-    z = np.array([0.0, 0.0, 1.0])
-    axis = np.cross(d, z)
-    c = float(d @ z)
-    k = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.asarray(np.eye(3) + k + k @ k / (1 + c))
+    x, y, z = (ray / np.linalg.norm(ray)).tolist()
+    s = 1 / (1 + z)  # Rodrigues' formula about the axis (y, -x, 0)
+    return np.array([[1 - s * x * x, -s * x * y, -x], [-s * x * y, 1 - s * y * y, -y], [x, y, z]])
 
 
 def fit_weak_perspective(pose_mm: NDArray[np.floating], uv: NDArray[np.floating]) -> Array:
