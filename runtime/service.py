@@ -215,7 +215,7 @@ def _outputs(
     cfg: RuntimeConfig, plan: OutPlan, source: AbstractSource, stream: Stream, model: Model
 ) -> Iterator[AbstractOutput]:
     """The recordings last: where another output cannot be opened, none is begun."""
-    yield from open_live(cfg.send, header(stream, model.contract))
+    yield from open_live(cfg.send, header(stream, model.contract), cfg.overwrite)
     if cfg.overlay is not None:
         overlay = OverlayWriter(cfg.overlay, source.fps, source.size_wh, cfg.overwrite)
         yield Apart(overlay, str(cfg.overlay), _PICTURES_WAIT, pictures=True) if source.live else overlay

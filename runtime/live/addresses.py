@@ -14,6 +14,7 @@ from runtime.live.rerun_view import RerunSender
 from runtime.live.ros2 import Ros2Sender
 from runtime.live.sender import AbstractSender, LiveOutput
 from runtime.live.websocket import WebSocketSender
+from sa3dhp_edge.atomic import refuse_existing
 from sa3dhp_edge.errors import ConfigError, MissingPackage
 from sa3dhp_edge.extras import findable, need
 from sa3dhp_edge.logs import without_passwords
@@ -26,24 +27,25 @@ _MQTT_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _NODE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
-def open_live(addresses: Sequence[str], header: dict[str, Any]) -> list[LiveOutput]:
+def open_live(addresses: Sequence[str], header: dict[str, Any], overwrite: bool = False) -> list[LiveOutput]:
     """Outputs that send to each address.
 
     Args:
         addresses: as `KNOWN` says.
         header: first record of the recording; senders that greet a client begin with it.
+        overwrite: replace a file that exists.
 
     Raises:
         ConfigError: an address that nobody knows, or that comes twice.
         MissingPackage: what it needs is not installed.
-        OutputError: a port that is taken.
+        OutputError: a port that is taken, a file that exists.
     """
     if len(set(addresses)) < len(addresses):
         raise ConfigError("an address to send to is named twice", "name each one once")
-    return [LiveOutput(sender) for sender in [sender_for(address, header) for address in addresses]]
+    return [LiveOutput(sender) for sender in [sender_for(address, header, overwrite) for address in addresses]]
 
 
-def sender_for(address: str, header: dict[str, Any]) -> AbstractSender:
+def sender_for(address: str, header: dict[str, Any], overwrite: bool = False) -> AbstractSender:
     """The way to one address; errors as `open_live`."""
     scheme, _, rest = address.partition(":")
     if scheme == "ws":
@@ -55,7 +57,7 @@ def sender_for(address: str, header: dict[str, Any]) -> AbstractSender:
     if scheme == "ros2":
         return _ros2(address)
     if scheme == "rerun" or address.startswith("rerun+http"):
-        return _rerun(address, rest)
+        return _rerun(address, rest, overwrite)
     raise ConfigError(f"{without_passwords(address)} is no address to send to", f"one of: {KNOWN}")
 
 
@@ -99,7 +101,7 @@ def _ros2(address: str) -> Ros2Sender:
     return Ros2Sender(node)
 
 
-def _rerun(address: str, rest: str) -> RerunSender:
+def _rerun(address: str, rest: str, overwrite: bool) -> RerunSender:
     need("view", "Rerun")
     if address.startswith("rerun+http"):
         return RerunSender(address, address)
@@ -110,6 +112,8 @@ def _rerun(address: str, rest: str) -> RerunSender:
         raise ConfigError(
             f"{address} is no place for Rerun", "rerun:spawn, rerun:FILE.rrd, rerun+http://HOST:PORT/proxy"
         )
+    if not overwrite:
+        refuse_existing(path, "name another path, or replace it with --overwrite")
     return RerunSender(address, path)
 
 

@@ -7,7 +7,6 @@ import json
 import logging
 import secrets
 import socket
-import sys
 import threading
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -78,7 +77,7 @@ class Page(AbstractOutput):
 
         self._thread.start()
         self._ready.wait(_START_S)
-        sys.stderr.write(f"look at {self.url}\n")  # the log has no tokens
+        log.info("the page: %s", self.url if token is None else self.url.split("?")[0])  # a token of yours you know
 
     def write(self, frame: Frame, poses: Sequence[Pose], latency_ms: float) -> None:
         if self._recorder is not None:

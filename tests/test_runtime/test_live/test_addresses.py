@@ -88,6 +88,16 @@ def test_a_port_that_is_taken_ends_the_run_before_anything_is_recorded(fake_mode
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_exists_is_not_replaced_unless_asked(header, tmp_path) -> None:
+    pytest.importorskip("rerun")
+    file = tmp_path / "w.rrd"
+    file.write_text("kept")
+    with pytest.raises(OutputError, match="exists already"):
+        open_live((f"rerun:{file}",), header)
+    assert sender_for(f"rerun:{file}", header, overwrite=True)
+    assert file.read_text() == "kept"
+
+
 def test_an_address_twice_is_refused(header) -> None:
     with pytest.raises(ConfigError, match="twice"):
         open_live(("udp://127.0.0.1:9", "udp://127.0.0.1:9"), header)
