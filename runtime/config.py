@@ -57,7 +57,7 @@ class FinderConfig:
     windows: bool = True
     """Try squares over the picture too, for people who lean, sit, are cut off or are seen from behind."""
     windows_per_look: int = 8
-    """So many of these squares are tried, in turn, in a search that detected nobody; else one."""
+    """So many of these squares are tried in one search, in turn."""
     scene: SceneConfig = field(default_factory=SceneConfig)
 
 

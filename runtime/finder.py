@@ -95,10 +95,7 @@ class PeopleFinder(AbstractFinder):
 
     def candidates(self, frame: Frame) -> list[Candidate]:
         found = self._search.find(frame.image_bgr)
-        if found:
-            count: int | None = 1
-        else:
-            count = self._cfg.windows_per_look if self._turn else None
+        count = self._cfg.windows_per_look if self._turn else None
         return [*found, *self._moving(), *self._windows(frame, count)]
 
     def watch(self, frame: Frame, followed: Sequence[Box]) -> None:
