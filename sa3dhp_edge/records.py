@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,10 @@ class Frame:
     def __post_init__(self) -> None:
         if self.image_bgr.ndim != 3 or self.image_bgr.shape[2] != 3 or self.image_bgr.dtype != np.uint8:
             raise ShapeError(f"a frame is (H, W, 3) uint8, got {self.image_bgr.shape} {self.image_bgr.dtype}")
+
+    def without_picture(self) -> Frame:
+        """All but the picture, for who waits long and does not need it."""
+        return replace(self, image_bgr=np.zeros((0, 0, 3), np.uint8))
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Callable
 from typing import Any, final
 
 from runtime.live.sender import AbstractSender, Moment
+from runtime.outputs.jsonl import as_text
 from sa3dhp_edge.errors import OutputError
 from sa3dhp_edge.skeleton import JOINTS
 
@@ -57,13 +57,13 @@ def json_datagram(moment: Moment) -> list[bytes]:
     Raises:
         OutputError: so many people that not even their joints in mm fit.
     """
-    poses = [record for record in moment.records() if record["record"] == "pose"]
-    whole = {"record": "frame", "frame": moment.frame.index, "time_s": round(moment.frame.time_s, 4), "poses": poses}
+    whole = moment.whole()
+    poses = whole["poses"]
     for spared in range(len(_SPARED) + 1):
         for pose in poses:
             for key in _SPARED[:spared]:
                 pose.pop(key, None)
-        data = json.dumps(whole, separators=(",", ":"), allow_nan=False).encode()
+        data = as_text(whole).encode()
         if len(data) <= MOST_BYTES:
             return [data]
     raise OutputError(f"{len(poses)} people do not fit into a datagram")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 from typing import Any, final
 
 from runtime.live.sender import AbstractSender, Moment
+from runtime.outputs.jsonl import as_text
 from sa3dhp_edge.errors import OutputError
 
 _MOST = 30
@@ -67,7 +67,7 @@ class MqttSender(AbstractSender):
         if not self._answered.wait(_ANSWER_S) or self._refused:
             self.close()
             raise OutputError(self._refused or "the broker does not answer")
-        client.publish(f"{self._topic}/header", _text(self._header), retain=True)
+        client.publish(f"{self._topic}/header", as_text(self._header), retain=True)
         client.publish(f"{self._topic}/status", "online", retain=True)
 
     def send(self, moment: Moment) -> None:
@@ -77,9 +77,7 @@ class MqttSender(AbstractSender):
             self._unread.popleft()
         if len(self._unread) >= _MOST:
             raise OutputError("the broker takes nothing")
-        poses = [record for record in moment.records() if record["record"] == "pose"]
-        frame = {"record": "frame", "frame": moment.frame.index, "time_s": round(moment.frame.time_s, 4)}
-        self._unread.append(self._client.publish(f"{self._topic}/poses", _text(frame | {"poses": poses})))
+        self._unread.append(self._client.publish(f"{self._topic}/poses", as_text(moment.whole())))
 
     def close(self) -> None:
         client, self._client = self._client, None
@@ -93,7 +91,3 @@ class MqttSender(AbstractSender):
     def _on_connect(self, _client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         self._refused = f"the broker refuses: {reason}" if reason.is_failure else ""
         self._answered.set()
-
-
-def _text(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"), allow_nan=False)

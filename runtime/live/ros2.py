@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any, final
 
 from runtime.live.sender import AbstractSender, Moment
+from runtime.outputs.jsonl import as_text
 from sa3dhp_edge.errors import OutputError
 from sa3dhp_edge.skeleton import PARENTS
 
@@ -54,9 +54,7 @@ class Ros2Sender(AbstractSender):
         stamp = self._node.get_clock().now().to_msg()
         made = [marker for pose in moment.poses for marker in _markers(pose, stamp)]
         self._markers.publish(MarkerArray(markers=made))
-        poses = [record for record in moment.records() if record["record"] == "pose"]
-        frame = {"record": "frame", "frame": moment.frame.index, "time_s": round(moment.frame.time_s, 4)}
-        self._texts.publish(String(data=json.dumps(frame | {"poses": poses}, allow_nan=False)))
+        self._texts.publish(String(data=as_text(moment.whole())))
 
     def close(self) -> None:
         if self._node is not None:

@@ -8,18 +8,14 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, final
 
-import numpy as np
-
 from runtime.outputs.base import AbstractOutput
-from runtime.outputs.jsonl import pose_record
+from runtime.outputs.jsonl import frame_records, pose_record
 from sa3dhp_edge.records import Frame, Pose
 
 log = logging.getLogger(__name__)
 
-_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 _MOST = 4
 """Frames that wait for a sender; the oldest makes room for a new one."""
 _TICK_S = 0.1
@@ -35,10 +31,15 @@ class Moment(NamedTuple):
     latency_ms: float
 
     def records(self) -> list[dict[str, Any]]:
-        """What a recording holds of it: a pose for each person, or that nobody was there."""
-        if not self.poses:
-            return [{"record": "empty", "frame": self.frame.index, "time_s": round(self.frame.time_s, 4)}]
-        return [pose_record(self.frame, pose, self.latency_ms) for pose in self.poses]
+        """What a recording holds of it."""
+        return frame_records(self.frame, self.poses, self.latency_ms)
+
+    def whole(self) -> dict[str, Any]:
+        """The frame as one record, with all its people: `{"record": "frame", "frame", "time_s", "poses": […]}`."""
+        poses = [pose_record(self.frame, pose, self.latency_ms) for pose in self.poses]
+        return {
+            "record": "frame", "frame": self.frame.index, "time_s": round(self.frame.time_s, 4), "poses": poses,
+        }  # fmt: skip
 
 
 class AbstractSender(ABC):
@@ -97,7 +98,7 @@ class LiveOutput(AbstractOutput):
         self._thread.start()
 
     def write(self, frame: Frame, poses: Sequence[Pose], latency_ms: float) -> None:
-        moment = Moment(replace(frame, image_bgr=_NO_PICTURE), tuple(poses), latency_ms)
+        moment = Moment(frame.without_picture(), tuple(poses), latency_ms)
         with self._news:
             self.unsent += len(self._waiting) == self._waiting.maxlen
             self._waiting.append(moment)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import re
 import socket
@@ -13,6 +12,7 @@ from collections import deque
 from typing import Any, final
 
 from runtime.live.sender import AbstractSender, Moment
+from runtime.outputs.jsonl import as_text
 from sa3dhp_edge.errors import OutputError
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class WebSocketSender(AbstractSender):
 
     def __init__(self, host: str, port: int, header: dict[str, Any], origins: tuple[str, ...] = ()) -> None:
         self.name, self._host, self.port = f"ws://{host}:{port}", host, port
-        self._hello, self._origins = _line(header), origins
+        self._hello, self._origins = as_text(header), origins
         self._socket: socket.socket | None = self._listen()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._clients: set[_Client] = set()
@@ -58,7 +58,7 @@ class WebSocketSender(AbstractSender):
         loop = self._loop
         if loop is None or not self._thread.is_alive():
             raise OutputError(f"the server ended: {self._error}")
-        loop.call_soon_threadsafe(self._hand_out, [_line(record) for record in moment.records()])
+        loop.call_soon_threadsafe(self._hand_out, [as_text(record) for record in moment.records()])
 
     def close(self) -> None:
         loop, self._loop = self._loop, None
@@ -96,7 +96,7 @@ class WebSocketSender(AbstractSender):
 
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
         origins: Any = [None, re.compile(_HERE), *self._origins]
-        quiet = logging.getLogger(f"{__name__}.library")
+        quiet = logging.getLogger(f"{__name__}.websockets")
         quiet.setLevel(logging.ERROR)
         async with serve(
             self._attend, sock=listening, origins=origins, compression=None, close_timeout=_END_S, max_size=2**16,
@@ -135,7 +135,3 @@ class _Client:
     def __init__(self) -> None:
         self.waiting: deque[str] = deque(maxlen=_MOST)
         self.news = asyncio.Event()
-
-
-def _line(record: dict[str, Any]) -> str:
-    return json.dumps(record, separators=(",", ":"), allow_nan=False)

@@ -7,10 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import final
-
-import numpy as np
 
 from runtime.outputs.base import AbstractOutput
 from sa3dhp_edge.errors import OutputError
@@ -18,7 +15,6 @@ from sa3dhp_edge.records import Frame, Pose
 
 log = logging.getLogger(__name__)
 
-_NO_PICTURE = np.zeros((0, 0, 3), np.uint8)
 _Item = tuple[Frame, tuple[Pose, ...], float]
 
 
@@ -54,7 +50,7 @@ class Apart(AbstractOutput):
         if self._closed:
             raise OutputError(f"{self._name} is closed already")
         self._raise()
-        item = (frame if self._pictures else replace(frame, image_bgr=_NO_PICTURE), tuple(poses), latency_ms)
+        item = (frame if self._pictures else frame.without_picture(), tuple(poses), latency_ms)
         try:
             self._queue.put_nowait(item)
         except queue.Full:

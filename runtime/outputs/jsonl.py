@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -44,10 +44,8 @@ class PoseWriter(AbstractOutput):
         self._line(header(self._stream, model))
 
     def write(self, frame: Frame, poses: Sequence[Pose], latency_ms: float) -> None:
-        if not poses:
-            self._line({"record": "empty", "frame": frame.index, "time_s": round(frame.time_s, 4)})
-        for pose in poses:
-            self._line(pose_record(frame, pose, latency_ms))
+        for record in frame_records(frame, poses, latency_ms):
+            self._line(record)
 
     def close(self) -> None:
         if self._fd is not None:
@@ -57,7 +55,7 @@ class PoseWriter(AbstractOutput):
     def _line(self, record: dict[str, Any]) -> None:
         if self._fd is None:
             raise OutputError(f"{self._path} is closed already")
-        data = (json.dumps(record, separators=(",", ":"), allow_nan=False) + "\n").encode()
+        data = f"{as_text(record)}\n".encode()
         start = os.lseek(self._fd, 0, os.SEEK_CUR)
         try:
             whole = os.write(self._fd, data) == len(data)
@@ -72,6 +70,18 @@ class PoseWriter(AbstractOutput):
                 f"{self._path} cannot be written: {reason}; the lines so far are whole",
                 "free some space or name another path",
             )
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """A record in one line of JSON."""
+    return json.dumps(record, separators=(",", ":"), allow_nan=False)
+
+
+def frame_records(frame: Frame, poses: Sequence[Pose], latency_ms: float) -> list[dict[str, Any]]:
+    """What a recording holds of a frame: a pose for each person, or that nobody was there."""
+    if not poses:
+        return [{"record": "empty", "frame": frame.index, "time_s": round(frame.time_s, 4)}]
+    return [pose_record(frame, pose, latency_ms) for pose in poses]
 
 
 def pose_record(frame: Frame, pose: Pose, latency_ms: float) -> dict[str, Any]:

@@ -120,7 +120,8 @@ class Monitor(AbstractOutput):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.adaptation: dict[str, Any] | None = None
-        self._source, self._model, self._timings, self._budget = source, model, timings, budget
+        self._source, self._timings, self._budget = source, timings, budget
+        self._model, self._model_sha256 = model.name, model.sha256()
         self.on_state: StateListener | None = None
         self.outputs: Sequence[AbstractOutput] = ()
         self._clock = clock
@@ -179,7 +180,7 @@ class Monitor(AbstractOutput):
             )  # fmt: skip
             return Now(
                 source=without_passwords(self._source.name), size_wh=self._source.size_wh, state=self._state,
-                reason=self._reason, model=self._model.name, model_sha256=self._model.sha256(),
+                reason=self._reason, model=self._model, model_sha256=self._model_sha256,
                 seconds=now_s - self._begun_s, fps=recent / span_s, silent_s=now_s - self._last_s,
                 latency_ms=percentiles(self._latency_ms) if self._latency_ms else {},
                 age_ms=percentiles(self._age_ms) if self._age_ms else {}, stages_ms=self._stages_ms,

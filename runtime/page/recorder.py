@@ -104,9 +104,8 @@ class Recorder(AbstractOutput):
                 self._output = None
                 self._now = RecordingNow(False, self._now.path, self._now.frames, e.message)
                 log.warning("the recording has ended: %s", e.message)
-        threading.Thread(
-            target=self._end, args=(output,), daemon=True
-        ).start()  # the loop does not wait for a dead disk
+        # a dead disk is waited for elsewhere
+        threading.Thread(target=self._end, args=(output,), daemon=True).start()
 
     def close(self) -> None:
         self.stop()

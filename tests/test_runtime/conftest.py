@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -236,3 +237,16 @@ def make_model() -> Callable[[Path], Path]:
 @pytest.fixture(scope="session")
 def make_video() -> Callable[..., Path]:
     return write_video
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[[Callable[[], object]], None]:
+    """Waits, in bounded time, for something to become true."""
+
+    def wait(what: Callable[[], object]) -> None:
+        end = time.monotonic() + 30.0
+        while not what():
+            assert time.monotonic() < end, "it did not happen"
+            time.sleep(0.01)
+
+    return wait

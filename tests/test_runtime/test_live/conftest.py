@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 from runtime.live.sender import Moment
 from sa3dhp_edge.records import Frame, Pose
 
-WAIT_S = 30.0
 HEADER = {"record": "header", "schema": "sa3dhp-edge/poses/1", "joints": ["pelvis"]}
 
 
@@ -31,19 +29,6 @@ def moment() -> Callable[..., Moment]:
         return Moment(frame, tuple(make_pose(100 * index + t, t) for t in tracks), 7.5)
 
     return make
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Waits for something to become true."""
-
-    def wait(what: Callable[[], object]) -> None:
-        end = time.monotonic() + WAIT_S
-        while not what():
-            assert time.monotonic() < end, "it did not happen"
-            time.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +20,6 @@ from sa3dhp_edge.records import Frame, Pose
 for _module in ("starlette", "uvicorn", "httpx", "websockets", "prometheus_client"):
     pytest.importorskip(_module)
 
-WAIT_S = 30.0
 MODEL = cast(Any, SimpleNamespace(name="hall", sha256=lambda: "ab" * 32))
 STREAM = Stream("camera 0", 30.0, (64, 48), Intrinsics((60.0, 60.0), (32.0, 24.0)), 1700.0)
 
@@ -82,14 +80,3 @@ def serve(monitor: Monitor, recorder: Recorder):
     yield start
     for page in made:
         page.close()
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    def wait(what: Callable[[], object]) -> None:
-        end = time.monotonic() + WAIT_S
-        while not what():
-            assert time.monotonic() < end, "it did not happen"
-            time.sleep(0.01)
-
-    return wait

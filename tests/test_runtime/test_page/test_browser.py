@@ -173,6 +173,7 @@ def test_trouble_is_said(serve, seen, monitor, browser, until) -> None:
     until(lambda: text(browser, "state") == "the source is reopening: a read failed")
     monitor.heard("live", "")
     until(lambda: text(browser, "state") == "live")
+    assert "good" in str(browser.evaluate("document.getElementById('state').className"))
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1280, 1920])
